@@ -1,0 +1,1 @@
+"""From everything to a few, then the few in order."""
