@@ -1,0 +1,205 @@
+"""A shop's files become a dataset."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from collections.abc import Mapping as MappingABC
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+
+from engine.dataset import REJECT_SCHEMA, SCHEMAS, write_dataset
+from engine.errors import DataError
+from engine.ingest.checks import Known, duplicates, row_checks, sift
+from engine.ingest.columns import Filling, fill, plan_filling
+from engine.ingest.mapping import ITEM_COLUMNS, Mapping, TableMapping, file_format
+from engine.ingest.readers import LINE, Source, read_chunks, read_columns
+from engine.ingest.report import IngestReport, TableReport, count_reasons, first_reasons
+from engine.ingest.titles import readable_title
+
+OnProgress = Callable[[str, int], None]
+"""Called with a table's name and how many of its rows have been read."""
+
+_FILE = "\x00file"
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A table after its checks."""
+
+    rows: pl.DataFrame
+    rejects: pl.DataFrame
+    report: TableReport
+
+
+def ingest(
+    mapping: Mapping,
+    folder: str | os.PathLike[str],
+    *,
+    files: MappingABC[str, str | os.PathLike[str]] | None = None,
+    now: datetime | None = None,
+    on_progress: OnProgress | None = None,
+) -> IngestReport:
+    """Read a shop's files, check every row, and write a dataset.
+
+    Rows that cannot be kept are written to ``rejects.parquet`` with file, line and reason, and
+    counted in the report. The dataset is written only if every file could be read.
+
+    Args:
+        mapping: Which columns of which files fill the tables.
+        folder: Where the dataset goes; an older dataset there is replaced.
+        files: Other files than the mapping's, by table.
+        now: Events after this moment are in the future; aware, by default the present.
+        on_progress: Called as rows are read.
+
+    Raises:
+        MappingError: A column or a file that the mapping names is not there.
+        DataError: A file is unreadable, or not one row of a required table can be kept.
+    """
+    mapping = mapping.with_files(files or {})
+    moment = now or datetime.now(UTC)
+    progress = on_progress or (lambda _table, _rows: None)
+    loaded: dict[str, _Loaded] = {}
+    item_ids: pl.Series | None = None
+    for table in mapping.tables():
+        loaded[table] = _load(mapping, table, Known(moment, item_ids), progress)
+        if table == "events" and mapping.items_from_events:
+            loaded["items"] = _gather_items(loaded["events"].rows)
+        if "items" in loaded:
+            item_ids = loaded["items"].rows["item_id"]
+    ordered = {table: loaded[table] for table in SCHEMAS if table in loaded}
+    _write(mapping, folder, ordered)
+    return IngestReport(tuple(part.report for part in ordered.values()))
+
+
+def _write(
+    mapping: Mapping, folder: str | os.PathLike[str], loaded: MappingABC[str, _Loaded]
+) -> None:
+    tables = {
+        name: part.rows.select(column for column in SCHEMAS[name] if column in part.rows.columns)
+        for name, part in loaded.items()
+    }
+    write_dataset(
+        folder,
+        mapping.settings,
+        items=_finished_items(tables["items"], mapping),
+        events=tables.get("events", pl.DataFrame(schema=SCHEMAS["events"])),
+        users=tables.get("users"),
+        triples=tables.get("triples"),
+        offers=tables.get("offers"),
+        rejects=pl.concat([part.rejects for part in loaded.values()]),
+    )
+
+
+def _load(mapping: Mapping, table: str, known: Known, progress: OnProgress) -> _Loaded:
+    """Read, fill and check every file of one table."""
+    part = mapping.tables()[table]
+    zone = part.time_zone or mapping.settings.time_zone
+    kept: list[pl.DataFrame] = []
+    rejects = [pl.DataFrame(schema=REJECT_SCHEMA)]
+    read = 0
+    for source in _sources(table, part):
+        wanted = _wanted(part)
+        available = read_columns(source, wanted)
+        columns = plan_filling(table, source.path, part, mapping.targets(table), available)
+        filling = Filling(table, source.path, part, zone, columns)
+        for chunk in read_chunks(source, filling.sources()):
+            filled = fill(chunk.rows, filling)
+            checks = row_checks(filled, filling, known)
+            good, bad = sift(filled, checks, table, str(source.path))
+            kept.append(_own_columns(good, filling, mapping))
+            rejects += [chunk.rejects, bad]
+            read += chunk.rows.height + chunk.rejects.height
+            progress(table, read)
+    return _account(table, kept, rejects, read)
+
+
+def _account(
+    table: str, kept: list[pl.DataFrame], rejects: list[pl.DataFrame], read: int
+) -> _Loaded:
+    rows = pl.concat(kept, how="diagonal") if kept else pl.DataFrame(schema=SCHEMAS[table])
+    if kept:
+        rows, twice = duplicates(rows, table, _FILE)
+        rejects.append(twice)
+    turned_away = pl.concat(rejects).sort("file", "line", maintain_order=True)
+    reasons = count_reasons(turned_away)
+    if rows.is_empty() and (table == "items" or read):
+        why = first_reasons(reasons) or "its files hold no rows"
+        raise DataError(f"{table}: none of {read:,} rows can be kept: {why}")
+    return _Loaded(rows, turned_away, TableReport(table, read, rows.height, reasons))
+
+
+def _sources(table: str, part: TableMapping) -> list[Source]:
+    sources = []
+    for path in part.paths():
+        comma = "\t" if path.suffix.lower() == ".tsv" else ","
+        delimiter = part.delimiter or comma
+        form = file_format(path, part.format)
+        sources.append(Source(table, path, form, delimiter, part.encoding))
+    return sources
+
+
+def _wanted(part: TableMapping) -> set[str]:
+    named: set[str] = {test.column for test in part.where}
+    for source in (part.columns or {}).values():
+        named.update([source] if isinstance(source, str) else source)
+    return named
+
+
+def _own_columns(good: pl.DataFrame, filling: Filling, mapping: Mapping) -> pl.DataFrame:
+    """The table's columns, and where each row came from."""
+    names = [name for name in mapping.targets(filling.table) if name in good.columns]
+    return good.select(*names, LINE, pl.lit(str(filling.path)).alias(_FILE))
+
+
+def _gather_items(events: pl.DataFrame) -> _Loaded:
+    """One item for each id that the events name, in order of first appearance.
+
+    The title is the most frequent one (of equals the first), or description where the file has
+    no titles, or the id where nothing is said; the price is the median; anything else is the
+    first that is given.
+
+    Raises:
+        DataError: There is no event.
+    """
+    given = [
+        name for name in ITEM_COLUMNS if name in events.columns and name not in ("title", "price")
+    ]
+    each = [pl.col(name).drop_nulls().first() for name in given]
+    if "price" in events.columns:
+        each.append(pl.col("price").median())
+    items = events.group_by("item_id", maintain_order=True).agg(*each)
+    items = items.join(_titles(events), on="item_id", how="left", maintain_order="left")
+    items = items.with_columns(pl.col("title").fill_null(pl.col("item_id")))
+    if items.is_empty():
+        raise DataError("items: the event files hold no rows, so that no item can be gathered")
+    report = TableReport("items", items.height, items.height, gathered=True)
+    return _Loaded(items, pl.DataFrame(schema=REJECT_SCHEMA), report)
+
+
+def _titles(events: pl.DataFrame) -> pl.DataFrame:
+    source = next((name for name in ("title", "description") if name in events.columns), None)
+    if source is None:
+        return pl.DataFrame(schema={"item_id": pl.String, "title": pl.String})
+    return (
+        events.filter(pl.col(source).is_not_null())
+        .group_by("item_id", pl.col(source).alias("title"), maintain_order=True)
+        .len()
+        .sort("len", descending=True, maintain_order=True)
+        .unique("item_id", keep="first", maintain_order=True)
+        .select("item_id", "title")
+    )
+
+
+def _finished_items(items: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
+    """Titles made readable on request, and the shop's currency where a price names none."""
+    if mapping.readable_titles:
+        readable = pl.col("title").map_elements(readable_title, return_dtype=pl.String)
+        items = items.with_columns(readable)
+    if "price" in items.columns and mapping.settings.currency:
+        given = pl.col("currency") if "currency" in items.columns else pl.lit(None, dtype=pl.String)
+        shop = pl.when(pl.col("price").is_not_null()).then(pl.lit(mapping.settings.currency))
+        items = items.with_columns(given.fill_null(shop).alias("currency"))
+    return items
