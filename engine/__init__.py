@@ -1,0 +1,56 @@
+"""Vitrine: ids in, explained recommendations out.
+
+    from engine import Engine, Scene
+
+    engine = Engine.open("runs/demo")
+    for r in engine.recommend("household-1228", Scene(place="store-406"), k=10):
+        print(r.item.title, r.score, r.reason)
+
+Names are loaded when they are first used, so that ``import engine`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.errors import VitrineError
+    from engine.recommend import Engine
+    from engine.recommendation import Evidence, Recommendation
+    from engine.scene import Scene
+    from engine.types import Event, EventKind, Item
+
+__all__ = [
+    "Engine",
+    "Event",
+    "EventKind",
+    "Evidence",
+    "Item",
+    "Recommendation",
+    "Scene",
+    "VitrineError",
+]
+
+_HOMES = {
+    "Engine": "engine.recommend",
+    "Event": "engine.types",
+    "EventKind": "engine.types",
+    "Evidence": "engine.recommendation",
+    "Item": "engine.types",
+    "Recommendation": "engine.recommendation",
+    "Scene": "engine.scene",
+    "VitrineError": "engine.errors",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,314 @@
+"""The offline main path: a dataset becomes a run.
+
+tables → encode → graph → recall (neighbours, trends, offers, index) → rerank → run folder
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from encoders import Encoder, VectorCache, dump_probe, take_probe
+from engine import layout
+from engine.arrays import (
+    graph_tables,
+    histories,
+    item_table,
+    kind_weights,
+    offer_calendar,
+    once_per_session,
+)
+from engine.artifacts import Manifest, load_record, place, save_arrays, whole_folder, write_json
+from engine.config import EngineConfig
+from engine.content import Content, encode_items
+from engine.dataset import Dataset
+from engine.learn import (
+    WEEK_S,
+    Fixed,
+    Past,
+    Teacher,
+    WeeklyWorlds,
+    choose_sessions,
+    sessions_between,
+    tasks_of,
+    world_before,
+)
+from engine.stages import Reporter, Silent, StageCache
+from engine.vocabulary import Vocabulary, load_interactions
+from graph import GraphTables, build_graph, fit
+from graph.alignment import align_items
+from retrieval.index import build_index, open_index
+from retrieval.neighbours import Neighbours, item_neighbours
+from retrieval.recall import Tables, token_vectors
+from retrieval.rerank.examples import Examples
+from retrieval.rerank.features import feature_names
+from retrieval.rerank.records import DAY_S, ItemTable
+from retrieval.rerank.train import Columns, fit_reranker
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One training: what it reads and when it pretends to be."""
+
+    dataset: Dataset
+    config: EngineConfig
+    as_of_unix_s: int
+    """Nothing from this moment on is read."""
+    stages: StageCache
+    vocabulary: Vocabulary
+    past: Past
+    """Events before ``as_of``, once per session."""
+
+    @property
+    def since_unix_s(self) -> int:
+        """Start of the reranker's training requests."""
+        return self.as_of_unix_s - self.config.rerank.weeks * WEEK_S
+
+    @property
+    def seed(self) -> int:
+        """The seed of every stage."""
+        return self.config.seed
+
+
+def build(
+    dataset: Dataset,
+    config: EngineConfig,
+    run: Path,
+    *,
+    as_of_unix_s: int,
+    reporter: Reporter | None = None,
+) -> Manifest:
+    """Train on the events before a moment and write a run.
+
+    Stages are kept in ``.stages`` beside the run; see :mod:`engine.stages`.
+
+    Args:
+        dataset: The shop's tables.
+        config: Settings.
+        run: Folder of the run; written whole or not at all.
+        as_of_unix_s: The moment; later events are not read.
+        reporter: Told how far the work is.
+    """
+    stages = StageCache(run.parent / ".stages", reporter or Silent())
+    job = _read(dataset, config, as_of_unix_s, stages)
+    encoder = Encoder.open(config.encoder)
+    encoded = _encode(job, encoder)
+    content = load_record(encoded / "content.safetensors", Content)
+    tables = graph_tables(dataset, job.vocabulary, job.past.events)
+    early = _graph(job, tables, content, encoded, as_of=job.since_unix_s)
+    latest = _graph(job, tables, content, encoded, as_of=as_of_unix_s, like=early)
+    items = _recommendable(item_table(dataset, tables, content.vectors, config.seed), job)
+    ranker = _rerank(job, items, content, early, latest)
+    return _assemble(
+        job, run, items, encoder, {"content": encoded, "graph": latest, "rank": ranker}
+    )
+
+
+def _read(dataset: Dataset, config: EngineConfig, as_of_unix_s: int, stages: StageCache) -> Job:
+    vocabulary = Vocabulary.of(dataset)
+    known = load_interactions(dataset, vocabulary).before(as_of_unix_s)
+    telling = known.where(kind_weights()[known.kind] > 0)  # a dismissal is no habit
+    events = once_per_session(telling)
+    zone = ZoneInfo(dataset.settings.time_zone)
+    past = Past(events, histories(events, zone))
+    return Job(dataset, config, as_of_unix_s, stages, vocabulary, past)
+
+
+def _encode(job: Job, encoder: Encoder) -> Path:
+    def make(folder: Path) -> None:
+        content = encode_items(
+            job.dataset,
+            encoder,
+            VectorCache(job.stages.folder / "vectors"),
+            image_weight=job.config.image_weight,
+            on_progress=job.stages.reporter.advance,
+            on_note=job.stages.reporter.note,
+        )
+        save_arrays(
+            folder / "content.safetensors", {"vectors": content.vectors, "known": content.known}
+        )
+        dump_probe(take_probe(encoder), folder / "probe.json")
+        index = build_index(np.flatnonzero(content.known), content.vectors[content.known])
+        index.save(folder / "index")
+
+    reads = {
+        "dataset": job.dataset.hash,
+        "encoder": encoder.fingerprint,
+        "image_weight": str(job.config.image_weight),
+    }
+    return job.stages.run("encode", reads, make)
+
+
+def _graph(
+    job: Job,
+    tables: GraphTables,
+    content: Content,
+    encoded: Path,
+    *,
+    as_of: int,
+    like: Path | None = None,
+) -> Path:
+    """Graph, vectors, neighbours and index as of a moment, in the space of ``like``."""
+    config = job.config.graph
+
+    def make(folder: Path) -> None:
+        kg = build_graph(
+            tables,
+            as_of_unix_s=as_of,
+            half_life_days=config.half_life_days,
+            n_neighbours=config.n_neighbours,
+        )
+        vectors = fit(kg, tables, content.vectors, content.known, config, seed=job.seed)
+        item_vectors = vectors.items
+        if like is not None:
+            item_vectors = align_items(item_vectors, layout.item_vectors(like))
+        kg.save(folder / "kg")
+        save_arrays(folder / "vectors.safetensors", {"items": item_vectors})
+        neighbours = _neighbours(job, as_of)
+        save_arrays(
+            folder / "neighbours.safetensors",
+            {"rows": neighbours.rows, "weight": neighbours.weight},
+        )
+        rows = np.arange(len(item_vectors), dtype=np.int64)
+        build_index(rows, item_vectors, seed=job.seed).save(folder / "index")
+        write_json(folder / "metrics.json", {"trained": vectors.trained, **asdict(vectors.metrics)})
+
+    reads = {
+        "encoded": encoded.name,
+        "config": config.model_dump_json(),
+        "as_of": str(as_of),
+        "seed": str(job.seed),
+        "like": like.name if like else "",
+    }
+    return job.stages.run("graph" if like else "graph-early", reads, make)
+
+
+def _neighbours(job: Job, as_of: int) -> Neighbours:
+    events = job.past.events.before(as_of)
+    age_days = (as_of - events.at_unix_s) / DAY_S
+    decay = 0.5 ** (age_days / job.config.candidates.habit_half_life_days)
+    return item_neighbours(
+        events.user,
+        events.item,
+        (kind_weights()[events.kind] * decay).astype(np.float32),
+        shape=(events.n_users, events.n_items),
+        on_progress=job.stages.reporter.advance,
+    )
+
+
+def _recommendable(items: ItemTable, job: Job) -> ItemTable:
+    events = job.past.events
+    pairs = np.unique(events.user * len(items) + events.item)
+    users = np.bincount(pairs % len(items), minlength=len(items))
+    return replace(items, recommendable=items.recommendable & (users >= job.config.min_users))
+
+
+def _fixed(job: Job, items: ItemTable, graph: Path) -> Fixed:
+    config = job.config
+    return Fixed(
+        items=items,
+        offers=offer_calendar(job.dataset, job.vocabulary),
+        vectors=layout.item_vectors(graph),
+        n_places=len(job.vocabulary.places),
+        user_half_life_days=config.graph.half_life_days,
+        habit_half_life_days=config.candidates.habit_half_life_days,
+    )
+
+
+def _rerank(job: Job, items: ItemTable, content: Content, early: Path, latest: Path) -> Path:
+    """Train on requests after ``early``'s moment, with vectors that never saw them."""
+    config = job.config
+    reads = {
+        "early": early.name,
+        "latest": latest.name,
+        "candidates": config.candidates.model_dump_json(),
+        "rerank": config.rerank.model_dump_json(),
+        "min_users": str(config.min_users),
+    }
+    reporter = job.stages.reporter
+    tasks = tasks_of(job.past.events)
+
+    def examples(folder: Path) -> None:
+        teacher = Teacher(
+            past=job.past,
+            items=items,
+            tables=Tables(layout.neighbours(early), layout.item_vectors(early), content.vectors),
+            index=open_index(early / "index"),
+            world_at=WeeklyWorlds(job.past, _fixed(job, items, early), job.as_of_unix_s),
+            candidates=config.candidates,
+            rerank=config.rerank,
+            user_half_life_days=config.graph.half_life_days,
+        )
+        chosen = choose_sessions(
+            sessions_between(job.past.events, job.since_unix_s, job.as_of_unix_s),
+            job.past.events,
+            config.rerank,
+            job.as_of_unix_s,
+            job.seed,
+        )
+        taught = []
+        for i, example in enumerate(teacher.examples(chosen, job.seed)):
+            reporter.advance(i + 1, len(chosen))
+            if example is not None:
+                taught.append(example)
+        layout.save_examples(folder, Examples.stack(taught))
+
+    asked = job.stages.run("requests", reads, examples)
+
+    def train(folder: Path) -> None:
+        fitted = fit_reranker(
+            layout.load_examples(asked),
+            token_vectors(layout.item_vectors(latest), content.vectors),
+            items.groups[0],
+            config.rerank,
+            columns=Columns(feature_names(len(items.n_groups)), tasks),
+            seed=job.seed,
+            on_epoch=lambda e: reporter.note(
+                f"epoch {e.number}: loss {e.loss:.3f}, held-out NDCG@10 {e.ndcg:.4f}, "
+                f"of new items {e.ndcg_new:.4f}"
+            ),
+            on_step=reporter.advance,
+        )
+        layout.save_reranker(folder, fitted.model)
+        epochs = [asdict(epoch) for epoch in fitted.epochs]
+        write_json(folder / "metrics.json", {"epochs": epochs, "best": fitted.best})
+
+    trained = job.stages.run("rerank", reads, train)
+    return trained
+
+
+def _assemble(
+    job: Job, run: Path, items: ItemTable, encoder: Encoder, stages: Mapping[str, Path]
+) -> Manifest:
+    """Put the finished stages into one folder and seal it."""
+    with whole_folder(run) as folder:
+        for name, stage in stages.items():
+            place(stage, folder / name)
+        job.vocabulary.save(folder / "vocabulary.parquet")
+        job.dataset.items.write_parquet(folder / "items.parquet")
+        pictures = job.dataset.settings.pictures
+        if pictures and (Path(job.dataset.folder) / pictures).is_dir():
+            place(Path(job.dataset.folder) / pictures, folder / pictures)
+        write_json(folder / "dataset.json", job.dataset.settings.model_dump(mode="json"))
+        layout.save_past(folder, job.past)
+        layout.save_world(
+            folder, world_before(job.past, _fixed(job, items, stages["graph"]), job.as_of_unix_s)
+        )
+        return Manifest.seal(
+            folder,
+            dataset_hash=job.dataset.hash,
+            dataset_name=job.dataset.settings.name,
+            as_of_unix_s=job.as_of_unix_s,
+            settings=job.config.model_dump(mode="json") | {"encoder_id": encoder.fingerprint},
+            metrics={
+                name: json.loads((stage / "metrics.json").read_text(encoding="utf-8"))
+                for name, stage in stages.items()
+                if (stage / "metrics.json").is_file()
+            },
+            seconds=dict(job.stages.seconds),
+        )

@@ -1,0 +1,62 @@
+"""What was shown, logged without making the shopper wait.
+
+An event that was acknowledged is durable; an impression is written within half a second by a
+thread of its own, so a crash may cost the last few of those.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from types import TracebackType
+from typing import Self
+
+from engine.store import EventStore, Impression
+
+FLUSH_EVERY_S = 0.5
+MAX_WAITING = 10_000
+
+
+class ImpressionLog:
+    """A queue and the thread that empties it into a store."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+        self._waiting: queue.Queue[Impression | None] = queue.Queue(MAX_WAITING)
+        self._writer = threading.Thread(target=self._write, name="impressions", daemon=True)
+        self._writer.start()
+
+    def put(self, impression: Impression) -> None:
+        """Hand over one impression; waits only while the queue is full."""
+        self._waiting.put(impression)
+
+    def close(self) -> None:
+        """Write what is waiting and stop."""
+        self._waiting.put(None)
+        self._writer.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _write(self) -> None:
+        stopping = False
+        while not stopping:
+            batch: list[Impression] = []
+            try:
+                first = self._waiting.get(timeout=FLUSH_EVERY_S)
+                while first is not None:
+                    batch.append(first)
+                    first = self._waiting.get_nowait()
+                stopping = True
+            except queue.Empty:
+                stopping = False
+            if batch:
+                self._store.log_impressions(*batch)

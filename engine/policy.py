@@ -1,0 +1,57 @@
+"""Rules between the scores and the list: hard ones first, then limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config import PolicyConfig
+from engine.interactions import Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One slot of a list."""
+
+    at: int
+    """Position among the scored candidates."""
+    rules: tuple[str, ...]
+    """What was passed over to come here."""
+
+
+def fill_slots(
+    scores: NDArray[np.floating],
+    allowed: NDArray[np.bool_],
+    group: Ints,
+    k: int,
+    config: PolicyConfig,
+) -> tuple[Placed, ...]:
+    """The ``k`` best allowed candidates, within the limits of the policy.
+
+    Args:
+        scores: ``[C]``; equal scores keep the order of the candidates.
+        allowed: bool ``[C]``: what the hard rules leave.
+        group: int64 ``[C]``: finest category of each candidate.
+        k: Slots.
+        config: Limits.
+    """
+    order = np.argsort(-scores, kind="stable")
+    order = order[allowed[order]]
+    if config.max_per_group is None:
+        return tuple(Placed(int(at), ()) for at in order[:k])
+    slots: list[Placed] = []
+    taken: dict[int, int] = {}
+    passed = 0
+    for at in order:
+        of_group = int(group[at])
+        if taken.get(of_group, 0) >= config.max_per_group:
+            passed += 1
+            continue
+        taken[of_group] = taken.get(of_group, 0) + 1
+        rule = (f"max_per_group passed over {passed}",) if passed else ()
+        slots.append(Placed(int(at), rule))
+        if len(slots) == k:
+            break
+    return tuple(slots)

@@ -1,0 +1,79 @@
+"""What a recommendation is: an item, why, and how it came to its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.types import Item
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One checkable fact that speaks for a recommendation."""
+
+    kind: str
+    """``habit``, ``due``, ``last_time``, ``together``, ``path``, ``offer``, ``place``, ``hour``,
+    ``category``, ``popular``, ``wish``, ``look``: what :mod:`engine.explain` can say."""
+    weight: float
+    """How much it says, in units of its own kind; evidence is sorted by what moves people."""
+    text: str
+    """The fact as a clause: "you bought it 9 times"."""
+    item_id: str | None = None
+    """The other item that it is about, if any."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelHit:
+    """A retrieval channel that proposed the item."""
+
+    channel: str
+    rank: int
+    """Place in that channel's list, from 1."""
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How the slot was filled: channels, scores, rules."""
+
+    channels: tuple[ChannelHit, ...]
+    model_score: float
+    """Logit of the reranker."""
+    wish_score: float
+    """What the scene's words and photo added."""
+    rules: tuple[str, ...]
+    """Policy rules that touched the list at this slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One slot of an answer."""
+
+    rank: int
+    """From 1."""
+    item: Item
+    score: float
+    """Higher is better: the trace's model score plus wish score."""
+    probability: float | None
+    """That the user takes it in this session; None where the model did not score it."""
+    reason: str
+    evidence: tuple[Evidence, ...]
+    trace: Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A list and the id under which it was logged."""
+
+    request_id: str
+    recommendations: tuple[Recommendation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shopper:
+    """A user whom the run knows, for people to pick from."""
+
+    user_id: str
+    events: int
+    summary: str
+    """What they take most: "mostly dairy, produce, soft drinks"."""

@@ -1,0 +1,125 @@
+"""A run, read back: everything that answering needs, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from encoders import Encoder, ProbeMismatch, check_probe, load_probe
+from engine import layout
+from engine.artifacts import Manifest, load_record, read_json
+from engine.config import EngineConfig
+from engine.content import Content
+from engine.dataset import DatasetSettings
+from engine.errors import ProbeError
+from engine.interactions import Ints
+from engine.types import Item
+from engine.vocabulary import Vocabulary
+from graph import KnowledgeGraph
+from retrieval.index import VectorIndex, open_index
+from retrieval.recall import Tables, token_vectors
+from retrieval.rerank.features import World
+from retrieval.rerank.model import Reranker
+from retrieval.rerank.records import History
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What training left behind."""
+
+    folder: Path
+    manifest: Manifest
+    settings: DatasetSettings
+    config: EngineConfig
+    vocabulary: Vocabulary
+    catalogue: Catalogue
+    history: History
+    """Events of all users before ``as_of``."""
+    offsets: Ints
+    """int64 ``[U + 1]``: where each user's events begin."""
+    world: World
+    tables: Tables
+    by_taste: VectorIndex
+    """Over graph vectors."""
+    by_content: VectorIndex
+    """Over content vectors."""
+    kg: KnowledgeGraph
+    model: Reranker
+    encoder: Encoder
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The shop's time zone."""
+        return ZoneInfo(self.settings.time_zone)
+
+    @property
+    def as_of(self) -> datetime:
+        """The moment before which the run's events lie."""
+        return datetime.fromtimestamp(self.manifest.as_of_unix_s, UTC)
+
+
+class Catalogue:
+    """Items by row; a record is made when it is asked for."""
+
+    def __init__(self, items: pl.DataFrame) -> None:
+        """Keep the columns of an ``items`` table."""
+        columns = items.to_dict(as_series=False)
+        columns["attributes"] = [
+            {pair["key"]: pair["value"] for pair in pairs or ()} for pairs in columns["attributes"]
+        ]
+        columns["categories"] = [tuple(path or ()) for path in columns["categories"]]
+        self._names: Sequence[str] = tuple(columns)
+        self._columns = tuple(columns.values())
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    def __getitem__(self, row: int) -> Item:
+        values = (column[row] for column in self._columns)
+        return Item(**dict(zip(self._names, values, strict=True)))
+
+
+def load_run(folder: Path) -> Run:
+    """Read a run and check it: every file's hash, then the encoder against the run's probe.
+
+    Raises:
+        ManifestError: A file is missing, altered or of another format.
+        ProbeError: The encoder gives other vectors than in training.
+    """
+    manifest = Manifest.verify(folder)
+    settings = dict(manifest.settings)
+    settings.pop("encoder_id", None)
+    config = EngineConfig.model_validate(settings)
+    encoder = Encoder.open(config.encoder)
+    try:
+        check_probe(encoder, load_probe(folder / "content" / "probe.json"))
+    except ProbeMismatch as error:
+        raise ProbeError(f"{folder}: {error}") from error
+    world = layout.load_world(folder)
+    history, offsets = layout.load_past(folder)
+    content = load_record(folder / "content" / "content.safetensors", Content)
+    vectors = layout.item_vectors(folder / "graph")
+    return Run(
+        folder=folder,
+        manifest=manifest,
+        settings=DatasetSettings.model_validate(read_json(folder / "dataset.json")),
+        config=config,
+        vocabulary=Vocabulary.open(folder / "vocabulary.parquet"),
+        catalogue=Catalogue(pl.read_parquet(folder / "items.parquet")),
+        history=history,
+        offsets=offsets,
+        world=world,
+        tables=Tables(layout.neighbours(folder / "graph"), vectors, content.vectors),
+        by_taste=open_index(folder / "graph" / "index"),
+        by_content=open_index(folder / "content" / "index"),
+        kg=KnowledgeGraph.open(folder / "graph" / "kg"),
+        model=layout.load_reranker(
+            folder / "rank", token_vectors(vectors, content.vectors), world.items.groups[0]
+        ),
+        encoder=encoder,
+    )

@@ -1,0 +1,94 @@
+"""What a user did before a moment: the run's events, then the live ones of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+import numpy as np
+
+from engine.arrays import kind_weights, local_seconds, to_unix_s
+from engine.interactions import Ints
+from engine.runtime import Run
+from engine.types import Event, EventKind
+from engine.vocabulary import SESSION_GAP_S
+from retrieval.rerank.records import History, Moment
+
+KINDS = list(EventKind)
+
+
+def history_of(run: Run, user_id: str, live: Sequence[Event], moment: Moment) -> History:
+    """The user's events before a moment, oldest first; dismissals are not among them.
+
+    Args:
+        run: Holds the events that it was trained on.
+        user_id: May be unknown to the run.
+        live: The user's events of the store, oldest first.
+        moment: Only earlier events are taken.
+    """
+    row = run.vocabulary.users.find(user_id)
+    past = run.history.slice(0, 0)
+    if row is not None:
+        first, last = int(run.offsets[row]), int(run.offsets[row + 1])
+        past = run.history.slice(first, last)
+        known = int(np.searchsorted(past.at_unix_s, moment.at_unix_s))
+        past = past.slice(0, known)
+    fresh = _live_history(run, live, moment)
+    if len(fresh) == 0:
+        return past
+    parts = (np.concatenate([getattr(past, f.name), getattr(fresh, f.name)]) for f in fields(past))
+    joined = History(*parts)
+    if len(past) and past.at_unix_s[-1] > fresh.at_unix_s[0]:
+        order = np.argsort(joined.at_unix_s, kind="stable")
+        joined = History(*(getattr(joined, f.name)[order] for f in fields(joined)))
+    return joined
+
+
+def dismissed_rows(run: Run, live: Sequence[Event]) -> Ints:
+    """Items that the user waved away and did not take up again since."""
+    last: dict[int, EventKind] = {}
+    for event in live:
+        row = run.vocabulary.items.find(event.item_id)
+        if row is not None:
+            last[row] = event.kind
+    return np.array([r for r, kind in last.items() if kind is EventKind.DISMISS], dtype=np.int64)
+
+
+def _live_history(run: Run, live: Sequence[Event], moment: Moment) -> History:
+    weights = kind_weights()
+    rows, taken = [], []
+    for event in live:
+        row = run.vocabulary.items.find(event.item_id)
+        if row is not None and weights[KINDS.index(event.kind)] > 0:
+            rows.append(row)
+            taken.append(event)
+    at = np.array([to_unix_s(e.timestamp) for e in taken], dtype=np.int64)
+    history = History(
+        item=np.array(rows, dtype=np.int64),
+        at_unix_s=at,
+        local_s=local_seconds(at, run.zone) if len(at) else at,
+        session=_sessions(taken, at),
+        place=np.array([_place(run, e.place) for e in taken], dtype=np.int64),
+        value=np.array([1.0 if e.value is None else e.value for e in taken], dtype=np.float32),
+        kind=np.array([KINDS.index(e.kind) for e in taken], dtype=np.int8),
+    )
+    return history.slice(0, int(np.searchsorted(at, moment.at_unix_s)))
+
+
+def _place(run: Run, place: str | None) -> int:
+    return run.vocabulary.places.find(place) or 0 if place else 0
+
+
+def _sessions(events: Sequence[Event], at: Ints) -> Ints:
+    """Negative numbers, so that no live session is taken for one of the run."""
+    named: dict[str, int] = {}
+    sessions = np.zeros(len(events), dtype=np.int64)
+    current = 0
+    for i, event in enumerate(events):
+        if event.session_id is not None:
+            sessions[i] = -named.setdefault(event.session_id, 2 * len(named) + 2)
+            continue
+        if i == 0 or at[i] - at[i - 1] > SESSION_GAP_S:
+            current += 1
+        sessions[i] = -(2 * current - 1)
+    return sessions

@@ -1,0 +1,1 @@
+"""The time- and scene-aware reranker: arrays in, scores out."""

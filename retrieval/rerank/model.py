@@ -1,0 +1,206 @@
+r"""The reranker: a transformer over a user's events that candidates attend to.
+
+History tokens carry the item's vector, the event's kind, its own scene (hour, weekday, season,
+place) and its age. Layers are pre-norm attention and a gated feed-forward net (LiGR layers,
+Borisyuk et al. 2025, arXiv:2502.03417, as in eSASRec, arXiv:2508.06450), with attention biased by
+the gap between two events in log-spaced buckets (HSTU, Zhai et al. 2024, arXiv:2402.17152). The
+present scene is one more token. Candidates then attend to the encoded state; how a past event
+relates to a candidate (same item, same group, same place), and how long ago it was, is a bias of
+that attention (relations times elapsed time: KDA, Wang et al. 2020, arXiv:2003.06753). A network
+over cross features is added (the wide side of DIN and DCN).
+
+Alphabet: B batch, H history, T = H + 1 tokens, C candidates, D width, N heads, F features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from retrieval.rerank.batch import CLOCK_FEATURES, RELATIONS, SCENE_FEATURES, Batch
+
+GAP_BUCKETS = 24
+"""Half-octaves of the gap in hours: bucket 23 starts at about four months."""
+N_KINDS = 8
+FEATURE_CLIP = 6.0
+"""Standardised features are cut here: a rare extreme must not move a score without bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Sizes of a network; with the weights, all that is needed to rebuild it."""
+
+    n_features: int
+    item_width: int
+    width: int
+    heads: int
+    layers: int
+    hidden: int
+    task_names: tuple[str, ...]
+    dropout: float = 0.0
+
+
+def gap_bucket(gap_days: Tensor) -> Tensor:
+    """Log-spaced bucket of a gap in days, int64 of the same shape."""
+    hours = gap_days.clamp(min=0) * 24
+    return (2 * torch.log2(1 + hours)).long().clamp(max=GAP_BUCKETS - 1)
+
+
+class Attention(nn.Module):
+    """Multi-head attention with an additive bias.
+
+    Shapes: queries ``[B, Q, D]``, keys ``[B, T, D]``, bias ``[B, N, Q, T]`` (−inf hides a key);
+    gives ``[B, Q, D]``.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q, self.k, self.v = (nn.Linear(width, width) for _ in range(3))
+        self.out = nn.Linear(width, width)
+
+    def forward(self, queries: Tensor, keys: Tensor, bias: Tensor) -> Tensor:
+        """Attend; see the class for shapes."""
+        q, k, v = (
+            layer(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, N, Q or T, D/N)
+            for layer, x in ((self.q, queries), (self.k, keys), (self.v, keys))
+        )
+        mixed = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        return out
+
+
+class Layer(nn.Module):
+    """LiGR layer: ``x + σ(gate(x)) · f(norm(x))`` for attention, then for SwiGLU."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.norm_attention, self.norm_ffn = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+        self.gate_attention, self.gate_ffn = nn.Linear(width, width), nn.Linear(width, width)
+        self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(2 * width, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """Tokens ``[B, T, D]`` and bias ``[B, N, T, T]`` → ``[B, T, D]``."""
+        normed = self.norm_attention(x)
+        attended = self.dropout(self.attention(normed, normed, bias))
+        x = x + torch.sigmoid(self.gate_attention(x)) * attended
+        left, right = self.up(self.norm_ffn(x)).chunk(2, dim=-1)
+        fed = self.dropout(self.down(nn.functional.silu(left) * right))
+        out: Tensor = x + torch.sigmoid(self.gate_ffn(x)) * fed
+        return out
+
+
+class FeatureScale(nn.Module):
+    """Standardise features; what is missing becomes 0 and says so in a column of its own.
+
+    Shapes: ``[..., F]`` → ``[..., 2F]``.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(n_features))
+        self.register_buffer("std", torch.ones(n_features))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Scale; see the class."""
+        missing = torch.isnan(features)
+        scaled: Tensor = (features - self.mean) / self.std
+        scaled = scaled.clamp(-FEATURE_CLIP, FEATURE_CLIP).masked_fill(missing, 0.0)
+        return torch.cat([scaled, missing.to(features.dtype)], dim=-1)
+
+
+class Reranker(nn.Module):
+    """Scores of candidates for each task (click, purchase, rating); higher is better."""
+
+    items: Tensor
+    group: Tensor
+
+    def __init__(self, shape: Shape, items: Tensor, group: Tensor) -> None:
+        """Make an untrained network.
+
+        Args:
+            shape: Its sizes.
+            items: Item vectors, float32 ``[I, item_width]``; not trained.
+            group: Finest group of each item, int64 ``[I]``.
+        """
+        super().__init__()
+        self.shape = shape
+        d, n = shape.width, shape.heads
+        self.register_buffer("items", items, persistent=False)
+        self.register_buffer("group", group, persistent=False)
+        self.scale = FeatureScale(shape.n_features)
+        self.item_in = nn.Linear(shape.item_width, d)
+        self.kind_in = nn.Embedding(N_KINDS, d)
+        self.age_in = nn.Embedding(GAP_BUCKETS, d)
+        self.clock_in = nn.Linear(CLOCK_FEATURES + 1, d)
+        self.scene_in = nn.Linear(SCENE_FEATURES, d)
+        self.gap_bias = nn.Embedding(GAP_BUCKETS, n)
+        self.layers = nn.ModuleList(Layer(d, n, shape.dropout) for _ in range(shape.layers))
+        self.state_norm = nn.LayerNorm(d)
+        self.relation_bias = nn.Parameter(torch.zeros(RELATIONS, GAP_BUCKETS, n))
+        self.cross = Attention(d, n)
+        self.features_in = nn.Sequential(
+            nn.Linear(2 * shape.n_features, shape.hidden), nn.GELU(), nn.Dropout(shape.dropout)
+        )
+        self.join = nn.Sequential(
+            nn.Linear(shape.hidden + 3 * d, shape.hidden),
+            nn.GELU(),
+            nn.Dropout(shape.dropout),
+            nn.Linear(shape.hidden, d),
+            nn.GELU(),
+        )
+        self.heads_out = nn.Linear(d, len(shape.task_names))
+
+    def encode(self, batch: Batch) -> Tensor:
+        """The user's state, float32 ``[B, T, D]``: the encoded events, then the scene."""
+        ages = gap_bucket(batch.age_days)
+        own_scene = torch.cat([batch.clock, batch.here[..., None]], dim=-1)
+        x = (
+            self.item_in(self.items[batch.item])
+            + self.kind_in(batch.kind)
+            + self.age_in(ages)
+            + self.clock_in(own_scene)
+        )
+        x = torch.cat([x, self.scene_in(batch.scene)[:, None]], dim=1)  # (B, T, D)
+        age = torch.cat([batch.age_days, torch.zeros_like(batch.age_days[:, :1])], dim=1)
+        gaps = (age[:, :, None] - age[:, None, :]).abs()
+        bias = self.gap_bias(gap_bucket(gaps)).permute(0, 3, 1, 2)  # (B, N, T, T)
+        bias = bias.masked_fill(~self._visible(batch)[:, None, None], float("-inf"))
+        for layer in self.layers:
+            x = layer(x, bias)
+        state: Tensor = self.state_norm(x)
+        return state
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits of every candidate for every task, float32 ``[B, C, tasks]``."""
+        state = self.encode(batch)
+        candidate = self.item_in(self.items[batch.candidate])  # (B, C, D)
+        met = self.cross(candidate, state, self._relations(batch))
+        wide = self.features_in(self.scale(batch.features))
+        joined = self.join(torch.cat([wide, met, candidate * met, state[:, -1:] * candidate], -1))
+        logits: Tensor = self.heads_out(joined)
+        return logits
+
+    def _visible(self, batch: Batch) -> Tensor:
+        scene = torch.ones_like(batch.token_mask[:, :1])
+        return torch.cat([batch.token_mask, scene], dim=1)  # (B, T)
+
+    def _relations(self, batch: Batch) -> Tensor:
+        """Bias of candidates' attention to tokens, ``[B, N, C, T]``."""
+        same_item = batch.candidate[:, :, None] == batch.item[:, None, :]  # (B, C, H)
+        same_group = self.group[batch.candidate][:, :, None] == self.group[batch.item][:, None, :]
+        here = batch.here[:, None, :].expand_as(same_item)
+        bucket = gap_bucket(batch.age_days)  # (B, H)
+        related = torch.stack([same_item, same_group, here.bool()], dim=-1)  # (B, C, H, R)
+        strength = self.relation_bias[:, bucket]  # (R, B, H, N)
+        bias = torch.einsum("bchr,rbhn->bchn", related.to(strength.dtype), strength)
+        padded = nn.functional.pad(bias, (0, 0, 0, 1))  # the scene token has no relation
+        padded = padded.permute(0, 3, 1, 2)
+        return padded.masked_fill(~self._visible(batch)[:, None, None], float("-inf"))

@@ -1,0 +1,85 @@
+"""Which items are on offer at a place and a moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.rerank.records import Ints
+
+OFFER_KINDS = ("display", "mailer", "coupon", "discount")
+"""Bit ``i`` of an offer mask stands for ``OFFER_KINDS[i]``."""
+
+
+@dataclass(frozen=True, eq=False)
+class OfferCalendar:
+    """Offers sorted by place, then start; place 0 holds those that run everywhere.
+
+    Shapes: ``[N]`` but ``place_offsets``, int64 ``[P + 1]``. Hours are since the unix epoch:
+    an offer runs from ``starts_h`` to just before ``ends_h``.
+    """
+
+    item: NDArray[np.int32]
+    kind: NDArray[np.uint8]
+    starts_h: NDArray[np.int32]
+    ends_h: NDArray[np.int32]
+    place_offsets: Ints
+    n_items: int
+
+    @classmethod
+    def of(
+        cls, item: Ints, place: Ints, kind: Ints, starts_h: Ints, ends_h: Ints, *, shape: Shape
+    ) -> OfferCalendar:
+        """Sort offers into a calendar; every array is ``[N]``, ``kind`` indexes OFFER_KINDS."""
+        order = np.lexsort((starts_h, place))
+        return cls(
+            item[order].astype(np.int32),
+            kind[order].astype(np.uint8),
+            starts_h[order].astype(np.int32),
+            ends_h[order].astype(np.int32),
+            np.searchsorted(place[order], np.arange(shape.n_places + 1)).astype(np.int64),
+            shape.n_items,
+        )
+
+    def __len__(self) -> int:
+        return len(self.item)
+
+    def running(self, place: int, at_unix_s: int) -> NDArray[np.uint8]:
+        """Offer mask per item, uint8 ``[I]``, one bit per kind; do not write to it.
+
+        Args:
+            place: Row of the place vocabulary; 0 asks for the offers that run everywhere.
+            at_unix_s: The moment; answers are shared within the hour.
+        """
+        return self._running(place, at_unix_s // 3600)
+
+    def covers(self, place: int) -> bool:
+        """Whether any offer is known for the place itself: absence of one means something."""
+        return bool(self.place_offsets[place + 1] > self.place_offsets[place])
+
+    @lru_cache(maxsize=512)  # noqa: B019 - a calendar lives as long as its engine
+    def _running(self, place: int, hour: int) -> NDArray[np.uint8]:
+        mask = np.zeros(self.n_items, dtype=np.uint8)
+        for where in {0, place}:
+            rows = slice(int(self.place_offsets[where]), int(self.place_offsets[where + 1]))
+            on = (self.starts_h[rows] <= hour) & (hour < self.ends_h[rows])
+            bits = np.left_shift(np.uint8(1), self.kind[rows][on])
+            np.bitwise_or.at(mask, self.item[rows][on], bits)
+        return mask
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Sizes of the vocabularies that offers refer to."""
+
+    n_items: int
+    n_places: int
+
+
+def no_offers(n_items: int, n_places: int) -> OfferCalendar:
+    """The calendar of a shop without promotions."""
+    none = np.zeros(0, dtype=np.int64)
+    return OfferCalendar.of(none, none, none, none, none, shape=Shape(n_items, n_places))
