@@ -107,7 +107,7 @@ def save_world(run: Path, world: World) -> None:
     plain = {
         f.name: np.asarray(getattr(trends, f.name))
         for f in fields(trends)
-        if f.name not in ("place_counts", "place_recent", "group_counts")
+        if f.name not in ("place_counts", "place_recent", "group_counts", "groups")
     }
     plain |= _sparse_parts("place_counts", trends.place_counts)
     plain |= _sparse_parts("place_recent", trends.place_recent)
@@ -136,16 +136,21 @@ def load_world(run: Path) -> World:
     calendar = OfferCalendar(n_items=n_items, **offers)
     crowd = load_arrays(run / "crowd.safetensors")
     people = Crowd(profile=_sparse("profile", crowd), **crowd)
-    return World(table, _load_trends(run, len(table.n_groups)), calendar, people)
+    return World(table, _load_trends(run, table.groups), calendar, people)
 
 
-def _load_trends(run: Path, n_groupings: int) -> Trends:
+def _load_trends(run: Path, groups: Ints) -> Trends:
     arrays = load_arrays(run / "trends.safetensors")
     places, recent = (_sparse(name, arrays) for name in ("place_counts", "place_recent"))
-    groups = tuple(arrays.pop(f"group_counts_{i}") for i in range(n_groupings))
+    group_counts = tuple(arrays.pop(f"group_counts_{i}") for i in range(len(groups)))
     as_of = int(arrays.pop("as_of_unix_s").item())
     return Trends(
-        as_of_unix_s=as_of, place_counts=places, place_recent=recent, group_counts=groups, **arrays
+        as_of_unix_s=as_of,
+        place_counts=places,
+        place_recent=recent,
+        group_counts=group_counts,
+        groups=groups,
+        **arrays,
     )
 
 

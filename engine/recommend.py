@@ -1,6 +1,6 @@
 """The online main path: a user and a scene become a list with reasons.
 
-    history → user vector → recall (channels) → features → rerank → policy → evidence
+The way: history → user vector → recall (channels) → features → rerank → policy → evidence
 """
 
 from __future__ import annotations

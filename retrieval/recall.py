@@ -142,18 +142,14 @@ def _selling(
 ) -> Sequence[Channel]:
     """What sells: here, everywhere, on offer, and in the groups that the user takes from."""
     trends = world.trends
-    counts = trends.place_counts
-    span = slice(counts.indptr[moment.place], counts.indptr[moment.place + 1])
-    here, sold_here = counts.indices[span].astype(np.int64), counts.data[span]
-    if moment.place == 0:
-        here, sold_here = here[:0], sold_here[:0]
-    keep = unseen[here]
+    sold_here = trends.at_place(moment.place).sold if moment.place else np.zeros(0, np.float32)
+    here = np.flatnonzero(unseen[: len(sold_here)] & (sold_here > 0))
     popular = trends.best_sellers[unseen[trends.best_sellers]]
     habit = _group_habit(history, decay, world)
     by_habit = (trends.last_28_days + 0.5) * habit
     offered = (world.offers.running(moment.place, moment.at_unix_s) > 0) & unseen
     return (
-        top_rows("scene", here[keep], sold_here[keep], config.scene),
+        top_rows("scene", here, sold_here[here], config.scene),
         top_rows("popular", popular, trends.last_28_days[popular], config.popular),
         top_of("category", by_habit, unseen, config.category),
         top_of("offers", by_habit, offered, config.offers),

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from retrieval.crowd import Crowd
 from retrieval.rerank.offers import OFFER_KINDS, OfferCalendar
@@ -56,8 +55,8 @@ GROUP_FEATURES = (
     "due",
     "item_share",
     "rate_here",
-    "popularity_share",
 )
+GROUP_SALE_FEATURES = ("popularity_share", "share_here", "lift_here")
 USER_FEATURES = ("visits_30d", "visits_120d", "visit_size", "days_since_visit", "variety", "gap")
 TREND_FEATURES = (
     "sold_7d",
@@ -79,10 +78,14 @@ SOURCE_FEATURES = ("graph_score", "together_score", "content_score", "crowd_scor
 
 def feature_names(n_groupings: int) -> tuple[str, ...]:
     """Names of the F columns, for a table of items with this many ways of grouping."""
-    groups = (f"group{g}_{name}" for g in range(n_groupings) for name in GROUP_FEATURES)
+
+    def of_groups(names: tuple[str, ...]) -> list[str]:
+        return [f"group{g}_{name}" for g in range(n_groupings) for name in names]
+
     return (
         *ITEM_FEATURES,
-        *groups,
+        *of_groups(GROUP_FEATURES),
+        *of_groups(GROUP_SALE_FEATURES),
         *USER_FEATURES,
         *TREND_FEATURES,
         *(f"on_{kind}" for kind in OFFER_KINDS),
@@ -148,7 +151,8 @@ def cross_features(
     item = _ItemHabit.of(event_row, len(known), age, visits)
     columns: list[Column] = [
         *_item_columns(item, row, is_known, history, visits, event_row),
-        *_group_columns(item, row, history, age, visits, candidates, world),
+        *_group_columns(item, row, history, age, visits, candidates, world.items),
+        *_group_sale_columns(candidates, moment, world),
         *_user_columns(history, visits, len(known), len(candidates)),
         *_trend_columns(candidates, moment, world.trends),
         *_offer_columns(candidates, moment, world.offers),
@@ -282,13 +286,13 @@ def _group_columns(
     age: NDArray[np.float64],
     visits: _Visits,
     candidates: Ints,
-    world: World,
+    table: ItemTable,
 ) -> list[Column]:
-    table, trends = world.items, world.trends
+    """The user's habit for each candidate's groups."""
     visit_weight = [(0.5 ** (visits.age_days / h)).sum() + 0.5 for h in HALF_LIVES_DAYS]
     here = (0.5 ** (visits.age_days / HALF_LIVES_DAYS[-1])) * visits.here
     columns: list[Column] = []
-    for codes, n, sold in zip(table.groups, table.n_groups, trends.group_counts, strict=True):
+    for codes, n in zip(table.groups, table.n_groups, strict=True):
         key, own = codes[history.item], codes[candidates]
         habit = _ItemHabit.of(key, n, age, visits)
         here_hits = np.bincount(key, weights=here[visits.of_event], minlength=n)
@@ -299,7 +303,29 @@ def _group_columns(
             habit.due(own),
             item.weights[-1][row] / (habit.weights[-1][own] + 0.1),
             here_hits[own] / (here.sum() + 0.5),
-            np.log((trends.last_28_days[candidates] + 0.5) / (sold[own] + 5)),
+        ]
+    return columns
+
+
+def _group_sale_columns(candidates: Ints, moment: Moment, world: World) -> list[Column]:
+    """What share of its groups' sales each candidate has, and how its groups sell here."""
+    trends = world.trends
+    month = trends.last_28_days[candidates]
+    everywhere = max(float(trends.last_28_days.sum()), 1.0)
+    at_place = trends.at_place(moment.place) if moment.place else None
+    nowhere = np.full(len(candidates), np.nan, dtype=np.float32)
+    columns: list[Column] = []
+    for g, (codes, sold) in enumerate(zip(world.items.groups, trends.group_counts, strict=True)):
+        own = codes[candidates]
+        columns.append(np.log((month + 0.5) / (sold[own] + 5)))
+        if at_place is None:
+            columns += [nowhere, nowhere]
+            continue
+        of_group = at_place.group_recent[g][own]
+        here = max(float(at_place.recent.sum()), 1.0)
+        columns += [
+            np.log((at_place.recent[candidates] + 0.5) / (of_group + 5)),
+            np.log((of_group / here + 1e-4) / (sold[own] / everywhere + 1e-4)),
         ]
     return columns
 
@@ -327,8 +353,8 @@ def _trend_columns(candidates: Ints, moment: Moment, trends: Trends) -> list[Col
     nowhere = np.full(len(candidates), np.nan, dtype=np.float32)
     here = recent = nowhere
     if moment.place:
-        here = _at_place(trends.place_counts, moment.place)[candidates]
-        recent = _at_place(trends.place_recent, moment.place)[candidates]
+        at_place = trends.at_place(moment.place)
+        here, recent = at_place.sold[candidates], at_place.recent[candidates]
     total = float(trends.place_totals[moment.place])
     share = trends.overall_share[candidates]
     slot = int(day_slot(np.array([moment.local_s]))[0])
@@ -346,14 +372,6 @@ def _trend_columns(candidates: Ints, moment: Moment, trends: Trends) -> list[Col
         np.full(len(candidates), np.log1p(total) if moment.place else np.nan, dtype=np.float32),
         trends.slot_lift[slot, candidates],
     ]
-
-
-def _at_place(counts: sparse.csr_matrix, place: int) -> Floats:
-    """One place's counts, float32 ``[I]``; quicker than a sparse row made dense."""
-    span = slice(counts.indptr[place], counts.indptr[place + 1])
-    sold = np.zeros(counts.shape[1], dtype=np.float32)
-    sold[counts.indices[span]] = counts.data[span]
-    return sold
 
 
 def _offer_columns(candidates: Ints, moment: Moment, offers: OfferCalendar) -> list[Column]:

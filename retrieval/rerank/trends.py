@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,18 @@ def day_slot(local_s: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True, slots=True)
+class AtPlace:
+    """What sells at one place."""
+
+    sold: Floats
+    """Decayed counts, float32 ``[I]``."""
+    recent: Floats
+    """Counts of the last 28 days, float32 ``[I]``."""
+    group_recent: tuple[Floats, ...]
+    """The same per group code, one array per way of grouping."""
+
+
+@dataclass(frozen=True, eq=False)
 class Trends:
     """Counts of events per item before ``as_of_unix_s``. Shapes: ``[I]`` unless said."""
 
@@ -51,6 +64,28 @@ class Trends:
     sales, shrunk to 0 for rare items."""
     group_counts: tuple[Floats, ...]
     """Events of the last 28 days per group code, one array per way of grouping."""
+    groups: Ints
+    """int64 ``[G, I]``, as in the table of items."""
+
+    @lru_cache(maxsize=64)  # noqa: B019 - trends live as long as their engine
+    def at_place(self, place: int) -> AtPlace:
+        """What sells at a place, made dense once for the requests that follow."""
+        recent = _dense_row(self.place_recent, place)
+        return AtPlace(
+            _dense_row(self.place_counts, place),
+            recent,
+            tuple(
+                np.bincount(codes, weights=recent, minlength=len(counts)).astype(np.float32)
+                for codes, counts in zip(self.groups, self.group_counts, strict=True)
+            ),
+        )
+
+
+def _dense_row(counts: sparse.csr_matrix, row: int) -> Floats:
+    span = slice(counts.indptr[row], counts.indptr[row + 1])
+    dense = np.zeros(counts.shape[1], dtype=np.float32)
+    dense[counts.indices[span]] = counts.data[span]
+    return dense
 
 
 def take_trends(
@@ -107,6 +142,7 @@ def take_trends(
             np.bincount(codes, weights=last_28, minlength=n).astype(np.float32)
             for codes, n in zip(groups, n_groups, strict=True)
         ),
+        groups=groups,
     )
 
 

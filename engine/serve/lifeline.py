@@ -1,0 +1,25 @@
+"""No process of the server outlives its main process.
+
+LitServe starts a queue manager, an HTTP process and engine workers. When the main process is
+killed they would live on, and the manager would keep the port bound: the restart would fail.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+POLL_S = 0.25
+
+
+def die_with_parent() -> None:
+    """Watch the parent from a daemon thread, and end this process soon after it is gone."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(POLL_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()
