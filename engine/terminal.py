@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 console = Console()
 complaints = Console(stderr=True)
+
+# Said on import by a library's library; nobody at the terminal can do anything about it.
+warnings.filterwarnings("ignore", ".*torch.jit.script.* is deprecated", FutureWarning)
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 """Exit codes."""

@@ -1,0 +1,71 @@
+"""Measured cases: one JSON file per benchmark, and the Markdown tables made from them."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One figure and what it was to be."""
+
+    case: str
+    value: float
+    unit: str
+    target: str
+    """Such as ``>= 1.15``; empty where the figure is only reported."""
+    holds: bool | None
+    command: str
+    commit: str
+    cpu: str
+
+
+def measured(case: str, value: float, unit: str, target: str = "", *, command: str) -> Case:
+    """A case of this machine and commit; ``holds`` follows from value and target."""
+    return Case(case, round(value, 4), unit, target, _holds(value, target), command, *_where())
+
+
+def write(name: str, cases: Sequence[Case]) -> Path:
+    """Write ``results/NAME.json`` and return its path."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps([asdict(case) for case in cases], indent=2) + "\n", "utf-8")
+    return path
+
+
+def markdown(name: str) -> str:
+    """The table of one benchmark."""
+    cases = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+    lines = ["| case | value | target | holds |", "| --- | ---: | ---: | --- |"]
+    for case in cases:
+        holds = {True: "yes", False: "**no**", None: ""}[case["holds"]]
+        value = f"{case['value']:g} {case['unit']}".strip()
+        lines.append(f"| `{case['case']}` | {value} | {case['target']} | {holds} |")
+    first = cases[0]
+    return "\n".join([*lines, "", f"`{first['command']}`, commit {first['commit']}, {first['cpu']}"])
+
+
+def _holds(value: float, target: str) -> bool | None:
+    if not target:
+        return None
+    sign, bound = target.split()
+    return value >= float(bound) if sign == ">=" else value <= float(bound)
+
+
+def _where() -> tuple[str, str]:
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        cpu = f"{len(names)} x {names[0].split(':')[1].strip()}" if names else cpu
+    return commit or "unknown", cpu

@@ -1,0 +1,187 @@
+"""One command's worth of evaluation: a run against tuned baselines on the same requests."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from engine.arrays import local_seconds
+from engine.artifacts import load_arrays, read_json, save_arrays, write_json
+from engine.dataset import Dataset
+from engine.errors import DataError
+from engine.evaluate.bootstrap import Interval, ratio_interval
+from engine.evaluate.protocol import EvaluationSet, Ranked, Requests, first_baskets
+from engine.evaluate.rankers import Scores, evaluate
+from engine.evaluate.report import Figures, Row, Table
+from engine.evaluate.tune import Outcome, Tuning, evaluate_baselines
+from engine.recommend import Engine
+from engine.stages import Reporter, Silent, StageCache
+from engine.vocabulary import Vocabulary, load_interactions
+from retrieval.rerank.records import Moment
+
+OURS = "Vitrine"
+MEASURES = ("recall", "ndcg", "hit", "reciprocal_rank", "average_precision")
+OVERFETCH = 4
+"""The engine answers with everything it may recommend; protocol candidates may be fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Ours and the best baseline, all items and new items."""
+
+    table: Table
+    all_ratio: Interval
+    """NDCG of ours over that of the best baseline, same requests."""
+    new_ratio: Interval
+    best_all: str
+    best_new: str
+
+
+class EngineRanker:
+    """The engine as evaluation asks it: the served path, without a scene's words."""
+
+    name = OURS
+
+    def __init__(self, engine: Engine, evaluation_set: EvaluationSet, *, with_scene: bool) -> None:
+        """Rank with an engine.
+
+        Args:
+            engine: Opened on a run that learned nothing from the cut on.
+            evaluation_set: Its candidates are all that may be answered.
+            with_scene: Whether requests carry their place.
+        """
+        self._engine, self._candidates = engine, evaluation_set.candidates
+        self._with_scene = with_scene
+        self.reporter: Reporter = Silent()
+
+    def rank(self, requests: Requests, k: int, *, new_only: bool) -> Ranked:
+        """Ask for one list per request."""
+        zone = self._engine.run.zone
+        local = local_seconds(requests.at_unix_s, zone)
+        rows = np.zeros((len(requests), k), dtype=np.int64)
+        valid = np.zeros((len(requests), k), dtype=np.bool_)
+        users = self._engine.run.vocabulary.users
+        for i in range(len(requests)):
+            place = int(requests.place[i]) if self._with_scene else 0
+            moment = Moment(int(requests.at_unix_s[i]), int(local[i]), place)
+            found, _ = self._engine.rank_rows(
+                users.id(int(requests.user[i])), moment, OVERFETCH * k, new_only=new_only
+            )
+            found = found[self._candidates[found]][:k]
+            rows[i, : len(found)], valid[i, : len(found)] = found, True
+            self.reporter.advance(i + 1, len(requests))
+        return Ranked(rows, valid)
+
+
+def evaluate_run(
+    dataset_folder: Path, run: Path, *, reporter: Reporter | None = None, out: Path | None = None
+) -> Comparison:
+    """Measure a run on each user's first basket from the run's ``as_of`` on.
+
+    The cut is the moment that the run was trained up to, so nothing that it is asked for can
+    have been learned. Baselines are tuned on the 28 days before the cut, refitted, and asked
+    the same requests; their figures are cached, as they do not depend on the run.
+
+    Args:
+        dataset_folder: The dataset that the run was trained on.
+        run: The run.
+        reporter: Told how far the work is.
+        out: Writes the table there as JSON.
+
+    Raises:
+        DataError: The run was trained on another dataset.
+    """
+    reporter = reporter or Silent()
+    dataset = Dataset.open(dataset_folder)
+    with Engine.open(run) as engine:
+        if engine.run.manifest.dataset_hash != dataset.hash:
+            raise DataError(
+                f"{run} was trained on another dataset than {dataset_folder}: "
+                "evaluate with the dataset of the training, or train again"
+            )
+        cut = engine.run.manifest.as_of_unix_s
+        events = load_interactions(dataset, Vocabulary.of(dataset))
+        min_users = max(1, engine.run.config.min_users)
+        asked = first_baskets(events, cut, min_users=min_users)
+        stages = StageCache(run.parent / ".stages", reporter)
+        theirs, settings, notes = _baselines(asked, min_users, dataset, stages)
+        reporter.begin("evaluate", cached=False)
+        ours = {view: _ours(engine, asked, view, reporter) for view in ("all", "new", "no scene")}
+    rows = [
+        Row(
+            OURS,
+            Figures.of(ours["all"], f"run {engine.run_id}"),
+            Figures.of(ours["new"], f"run {engine.run_id}"),
+        ),
+        Row(f"{OURS}, place withheld", Figures.of(ours["no scene"]), None),
+        *(
+            Row(method, Figures.of(a, settings[method][0]), Figures.of(n, settings[method][1]))
+            for method, (a, n) in theirs.items()
+        ),
+    ]
+    best_all = max(theirs, key=lambda m: float(theirs[m][0].ndcg.mean()))
+    best_new = max(theirs, key=lambda m: float(theirs[m][1].ndcg.mean()))
+    outcome = Comparison(
+        Table(f"{dataset.settings.name}: first baskets after the cut", 10, tuple(rows), notes),
+        ratio_interval(ours["all"].ndcg, theirs[best_all][0].ndcg),
+        ratio_interval(ours["new"].ndcg, theirs[best_new][1].ndcg),
+        best_all,
+        best_new,
+    )
+    if out is not None:
+        write_json(out, asdict(outcome))
+    return outcome
+
+
+def _ours(engine: Engine, asked: EvaluationSet, view: str, reporter: Reporter) -> Scores:
+    ranker = EngineRanker(engine, asked, with_scene=view != "no scene")
+    ranker.reporter = reporter
+    return evaluate(ranker, asked.new_items() if view == "new" else asked)
+
+
+def _baselines(
+    asked: EvaluationSet, min_users: int, dataset: Dataset, stages: StageCache
+) -> tuple[dict[str, tuple[Scores, Scores]], dict[str, tuple[str, str]], tuple[str, ...]]:
+    tuning = Tuning(min_users=min_users)
+
+    def make(folder: Path) -> None:
+        outcomes = evaluate_baselines(asked, tuning, on_start=stages.reporter.note)
+        listed = [(o.method, str(o.for_all), str(o.for_new)) for o in outcomes.outcomes]
+        write_json(folder / "methods.json", {"methods": listed, "skipped": outcomes.skipped})
+        arrays = {}
+        for i, outcome in enumerate(outcomes.outcomes):
+            arrays |= _arrays(i, outcome)
+        save_arrays(folder / "scores.safetensors", arrays)
+
+    reads = {
+        "dataset": dataset.hash,
+        "cut": str(asked.cut_unix_s),
+        "tuning": str(tuning),
+    }
+    folder = stages.run("baselines", reads, make)
+    known, arrays = read_json(folder / "methods.json"), load_arrays(folder / "scores.safetensors")
+    scores, settings = {}, {}
+    for i, (method, for_all, for_new) in enumerate(known["methods"]):
+        scores[method] = (
+            _scores(arrays, i, "all", method, new_only=False),
+            _scores(arrays, i, "new", method, new_only=True),
+        )
+        settings[method] = (for_all, for_new)
+    return scores, settings, tuple(known["skipped"])
+
+
+def _arrays(i: int, outcome: Outcome) -> dict[str, np.ndarray]:
+    arrays: dict[str, np.ndarray] = {}
+    for view, scores in (("all", outcome.all_items), ("new", outcome.new_items)):
+        for name in ("user", *MEASURES):
+            arrays[f"{i}.{view}.{name}"] = getattr(scores, name)
+    return arrays
+
+
+def _scores(
+    arrays: dict[str, np.ndarray], i: int, view: str, method: str, *, new_only: bool
+) -> Scores:
+    columns = {name: arrays[f"{i}.{view}.{name}"] for name in ("user", *MEASURES)}
+    return Scores(method=method, k=10, new_only=new_only, **columns)

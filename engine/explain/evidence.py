@@ -1,0 +1,294 @@
+"""From facts to evidence: what is worth saying, how much it says, and how it is put.
+
+A piece of evidence weighs *persuasion of its kind* times *strength of this fact*, both in
+[0, 1], so weights of different kinds compare. The user's own habits and wishes persuade most,
+then the offers of the moment, then what similar people do, then the crowd.
+
+A fact that is weak, or that rests on few sales, is no evidence at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isfinite, log2, log10, sqrt
+from typing import TypeGuard
+
+from engine.explain.facts import Facts
+from engine.explain.wording import ago, every, fold, name_of, quoted, shorten, tidy, times
+from engine.recommendation import Evidence
+from engine.types import Item
+
+DUE_FROM, DUE_UNTIL = 0.8, 2.5
+"""Due between these multiples of the usual interval; later, the user seems to have stopped."""
+MIN_INTERVAL_DAYS = 0.5
+MIN_LIFT = 1.3
+MIN_SALES_IN_SLOT_MONTH = 5
+MIN_POPULAR = 10
+"""Takes in 28 days; fewer are told only where nothing else can be."""
+MIN_OVERLAP = 0.1
+"""Cosine of two items' takers; the nearest neighbour of a grocer's best-sellers has about 0.3."""
+CATEGORY_KNOWN, CATEGORY_OFTEN = 3, 5
+"""Takes of other items of the category."""
+MIN_WISH, CLOSE_WISH = 0.45, 0.6
+"""Cosines of the bundled encoder: "red wine" has wines above 0.6, grape juice at 0.5, and apple
+sauce at 0.3."""
+MIN_LOOK, CLOSE_LOOK = 0.45, 0.7
+
+NAME_CHARS, WISH_CHARS, PATH_CHARS = 40, 48, 110
+
+_ONE_SIDED_95 = 1.645
+_OFFER_KINDS = {"coupon", "discount", "display", "mailer"}
+
+
+class Kind(StrEnum):
+    """What a piece of evidence is about; where weights are equal, the earlier comes first."""
+
+    DUE = "due"
+    WISH = "wish"
+    LOOK = "look"
+    HABIT = "habit"
+    OFFER = "offer"
+    TOGETHER = "together"
+    CATEGORY = "category"
+    PLACE = "place"
+    HOUR = "hour"
+    LAST_TIME = "last_time"
+    PATH = "path"
+    POPULAR = "popular"
+    NEW = "new"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One thing that the facts allow to be said."""
+
+    kind: Kind
+    weight: float
+    """In (0, 1]: persuasion of the kind times strength of the fact."""
+    wordings: tuple[str, ...]
+    """Clauses that mean the same; the first is the evidence's text and holds every number."""
+    name: str | None = None
+    """Whatever the clauses name, so that a sentence names nothing twice."""
+    item_id: str | None = None
+
+
+def evidence_of(facts: Facts) -> tuple[Evidence, ...]:
+    """Everything that speaks for the item, heaviest first; never empty.
+
+    Every text is literally true of the facts. Where nothing passes its threshold, one plain
+    fact remains: how often the item was taken lately, where it belongs, or that it is new to
+    the user.
+    """
+    return tuple(Evidence(c.kind.value, c.weight, c.wordings[0], c.item_id) for c in claims(facts))
+
+
+def claims(facts: Facts) -> tuple[Claim, ...]:
+    """The evidence with all its wordings, heaviest first; never empty."""
+    held = [claim for make in _CLAIMS if (claim := make(facts)) is not None]
+    return tuple(sorted(held, key=lambda claim: -claim.weight)) or (_last_resort(facts),)
+
+
+def _due(facts: Facts) -> Claim | None:
+    since, interval = facts.days_since, facts.interval_days
+    if not (_reaches(since, 0) and _reaches(interval, MIN_INTERVAL_DAYS)) or facts.times_taken < 2:
+        return None
+    ratio = since / interval
+    if not DUE_FROM <= ratio <= DUE_UNTIL:
+        return None
+    rhythm = f"you {facts.verb.base} it {every(interval)}"
+    now = "nearly due" if ratio < 1 else "due now"
+    wordings = (f"{rhythm}, and the last time was {ago(since)}", f"{rhythm}, and it is {now}")
+    strength = _grows(facts.times_taken, half=1) * (1 - abs(log2(ratio)) / 2)
+    return Claim(Kind.DUE, strength, wordings)
+
+
+def _habit(facts: Facts) -> Claim | None:
+    if facts.times_taken < 1:
+        return None
+    past, often = facts.verb.past, times(facts.times_taken)
+    wordings = (f"you have {past} it {often}", f"you {past} it {often}")
+    return Claim(Kind.HABIT, 0.85 * _grows(facts.times_taken, half=2), wordings)
+
+
+def _last_time(facts: Facts) -> Claim | None:
+    since = facts.days_since
+    if facts.times_taken < 1 or not _reaches(since, 0):
+        return None
+    past, when = facts.verb.past, ago(since)
+    wordings = (f"you last {past} it {when}", f"the last time you {past} it was {when}")
+    return Claim(Kind.LAST_TIME, 0.3 / (1 + since / 60), wordings)
+
+
+def _wish(facts: Facts) -> Claim | None:
+    near = facts.wish_similarity
+    words = quoted(facts.wish or "", WISH_CHARS)
+    if words is None or not _reaches(near, MIN_WISH):
+        return None
+    wording = f"it {'matches' if near >= CLOSE_WISH else 'comes close to'} {words}"
+    return Claim(Kind.WISH, 0.95 * _nearness(near, MIN_WISH), (wording,), name=words.strip('"…'))
+
+
+def _look(facts: Facts) -> Claim | None:
+    near = facts.photo_similarity
+    if not _reaches(near, MIN_LOOK):
+        return None
+    wording = f"it {'looks much like' if near >= CLOSE_LOOK else 'resembles'} your photo"
+    return Claim(Kind.LOOK, 0.95 * _nearness(near, MIN_LOOK), (wording,))
+
+
+def _offer(facts: Facts) -> Claim | None:
+    kinds = set(facts.offers)
+    if not kinds:
+        return None
+    weight = 0.6 if kinds & {"coupon", "discount"} else 0.5
+    if kinds == {"coupon"}:
+        return Claim(Kind.OFFER, weight, ("it comes with a coupon this week",))
+    states = ["reduced"] * ("discount" in kinds) + ["on display"] * ("display" in kinds)
+    if kinds - _OFFER_KINDS and not states:
+        states = ["on offer"]
+    running = " and ".join(states) + _here(facts.place, " ") if states else ""
+    if "mailer" in kinds:
+        running += " and in this week's mailer" if running else "in this week's mailer"
+    else:
+        running += " this week"
+    coupon = ", with a coupon" if "coupon" in kinds else ""
+    return Claim(Kind.OFFER, weight, (f"it is {running}{coupon}",))
+
+
+def _together(facts: Facts) -> Claim | None:
+    other, verb = facts.together, facts.verb
+    if other is None or not _reaches(facts.together_share, MIN_OVERLAP):
+        return None
+    name = name_of(other.title, NAME_CHARS, proper=verb.base == "rate" or _leads_with_brand(other))
+    if name is None:
+        return None
+    owner = {"buy": "your ", "pick": "your ", "look at": "the "}.get(verb.base, "")
+    who = f"people who {verb.past} {owner}{name}"
+    took = "took" if verb.base == "buy" else verb.past
+    wordings = (f"{who} {verb.past} this too", f"{who} {took} this too")
+    weight = 0.6 * _grows(facts.together_share, half=0.2)
+    return Claim(Kind.TOGETHER, weight, wordings, name=name, item_id=other.item_id)
+
+
+def _category(facts: Facts) -> Claim | None:
+    name = name_of(facts.category, NAME_CHARS)
+    others = facts.category_times - facts.times_taken
+    if name is None or others < CATEGORY_KNOWN:
+        return None
+    if others < CATEGORY_OFTEN:
+        wordings: tuple[str, ...] = (f"you have {facts.verb.past} {name} before",)
+    else:
+        wordings = (f"you often {facts.verb.base} {name}", f"you {facts.verb.base} {name} often")
+    return Claim(Kind.CATEGORY, 0.5 * _grows(others, half=4), wordings, name=name)
+
+
+def _place(facts: Facts) -> Claim | None:
+    lift, sold = facts.place_lift, facts.sold_here
+    if facts.place is None or not (_reaches(lift, MIN_LIFT) and _reaches(sold, 1)):
+        return None
+    if lift * (1 - _ONE_SIDED_95 / sqrt(sold)) <= 1:  # so few sales may be chance
+        return None
+    here = _here(facts.place)
+    wordings = (
+        f"it is {fold(lift)} as popular {here} as overall",
+        f"{here} it is {fold(lift)} as popular as overall",
+    )
+    return Claim(Kind.PLACE, 0.45 * (1 - 1 / lift), wordings)
+
+
+def _hour(facts: Facts) -> Claim | None:
+    lift, slot = facts.slot_lift, tidy(facts.slot or "")
+    if not slot or not _reaches(lift, MIN_LIFT) or facts.sold_28_days < MIN_SALES_IN_SLOT_MONTH:
+        return None
+    when = _in_slot(slot)
+    wordings = (
+        f"it is {fold(lift)} as popular {when} as usual",
+        f"{when} it is {fold(lift)} as popular as usual",
+    )
+    return Claim(Kind.HOUR, 0.45 * (1 - 1 / lift), wordings)
+
+
+def _path(facts: Facts) -> Claim | None:
+    way = tidy(shorten(tidy(facts.path or ""), PATH_CHARS))
+    if not way:
+        return None
+    return Claim(Kind.PATH, 0.2, (f"a chain of facts leads to it: {way}",))
+
+
+def _popular(facts: Facts) -> Claim | None:
+    return _sold(facts) if facts.sold_28_days >= MIN_POPULAR else None
+
+
+def _sold(facts: Facts) -> Claim:
+    past, often = facts.verb.past, times(facts.sold_28_days)
+    strength = min(1.0, log10(1 + facts.sold_28_days) / 3)
+    wordings = (f"it was {past} {often} in the last four weeks",)
+    return Claim(Kind.POPULAR, 0.3 * strength, wordings)
+
+
+def _last_resort(facts: Facts) -> Claim:
+    if facts.sold_28_days > 0:
+        return _sold(facts)
+    category = name_of(facts.category, NAME_CHARS)
+    if category is not None:
+        return Claim(Kind.CATEGORY, 0.02, (f"it is found under {category}",), name=category)
+    return Claim(Kind.NEW, 0.01, (f"you have not {facts.verb.past} it before",))
+
+
+_CLAIMS: tuple[Callable[[Facts], Claim | None], ...] = (
+    _due,
+    _wish,
+    _look,
+    _habit,
+    _offer,
+    _together,
+    _category,
+    _place,
+    _hour,
+    _last_time,
+    _path,
+    _popular,
+)
+
+
+def _reaches(value: float | None, floor: float) -> TypeGuard[float]:
+    """The value is known, finite and not below the floor."""
+    return value is not None and isfinite(value) and value >= floor
+
+
+def _grows(amount: float, *, half: float) -> float:
+    """From 0 toward 1; a half where the amount is ``half``."""
+    return amount / (amount + half)
+
+
+def _nearness(cosine: float, floor: float) -> float:
+    """From 0.6 at the floor to 1 at a cosine of 1."""
+    return 0.6 + 0.4 * (min(cosine, 1.0) - floor) / (1 - floor)
+
+
+def _leads_with_brand(item: Item) -> bool:
+    """Whether the first word of the title is the brand's, and so a name."""
+    brand, title = (item.brand or "").casefold().split(), item.title.casefold().split()
+    return bool(brand and title) and brand[0] == title[0]
+
+
+def _here(place: str | None, before: str = "") -> str:
+    """How the scene's place is pointed at: ids such as "store-406" say what it is."""
+    if place is None:
+        return ""
+    for noun in ("store", "shop", "branch"):
+        if place.lower().startswith(noun):
+            return f"{before}in this {noun}"
+    return f"{before}here"
+
+
+def _in_slot(slot: str) -> str:
+    """A part of the week as a time: "on Friday evenings", "around midday on weekdays"."""
+    day, _, part = slot.rpartition(" ")
+    if part == "midday" and day:
+        return f"around midday on {day}s"
+    if day.endswith(" early"):
+        return f"early on {day.removesuffix(' early')} {part}s"
+    return f"on {slot}s"
