@@ -49,7 +49,9 @@ def markdown(name: str) -> str:
         value = f"{case['value']:g} {case['unit']}".strip()
         lines.append(f"| `{case['case']}` | {value} | {case['target']} | {holds} |")
     first = cases[0]
-    return "\n".join([*lines, "", f"`{first['command']}`, commit {first['commit']}, {first['cpu']}"])
+    return "\n".join(
+        [*lines, "", f"`{first['command']}`, commit {first['commit']}, {first['cpu']}"]
+    )
 
 
 def _holds(value: float, target: str) -> bool | None:

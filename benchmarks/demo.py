@@ -25,13 +25,7 @@ import torch
 
 from benchmarks.cases import Case, markdown, measured, write
 from engine import Engine, Scene
-from engine.arrays import to_unix_s
-from engine.learn import taste_of
-from engine.shopper import history_of
-from graph import embed_users
-from retrieval.recall import Query, recall
-from retrieval.rerank.batch import single, tokens_of
-from retrieval.rerank.features import cross_features
+from engine.scoring import Asked, prepare
 
 COMMAND = "make bench-demo"
 REQUESTS = 300
@@ -94,24 +88,13 @@ def _asked(engine: Engine) -> list[tuple[str, Scene]]:
 
 def _kernels(engine: Engine, user: str, scene: Scene) -> float:
     """Seconds of the raw FAISS search and the bare forward pass of one request."""
-    run, moment = engine.run, engine.moment_of(scene)
-    history = history_of(run, user, (), moment)
-    taken, interest = taste_of(history, moment, run.config.graph.half_life_days)
-    vector = embed_users(run.tables.graph, [taken], [interest])
-    quota = run.config.candidates
-    found = run.by_taste.search(vector, 2 * quota.graph)
-    from retrieval.candidates import Channel
-
-    nearest = Channel("graph", found.rows[0][found.valid[0]], found.scores[0][found.valid[0]])
-    query = Query(history, moment, vector[0], nearest, run.vocabulary.users.find(user))
-    recalled = recall(query, run.world, run.tables, quota, run.world.items.recommendable)
-    rows = recalled.candidates.rows
-    features = cross_features(history, moment, rows, recalled.sources, run.world)
-    batch = single(tokens_of(history, moment, run.config.rerank.history), rows, features)
+    run = engine.run
+    ready = prepare(run, Asked(user, engine.moment_of(scene), ()))
+    n = 2 * run.config.candidates.graph
     started = time.perf_counter()
-    run.by_taste.search(vector, 2 * quota.graph)
+    run.by_taste.search(ready.user_vector[None], n)
     with torch.inference_mode():
-        run.model(batch)
+        run.model(ready.batch)
     return time.perf_counter() - started
 
 
@@ -124,7 +107,7 @@ def _http(run: Path) -> Iterator[Case]:
                 "k": 10,
             }
             for user, scene in _asked(engine)
-            if scene.time is not None and to_unix_s(scene.time)
+            if scene.time is not None
         ]
     with _server(run) as url, httpx.Client(base_url=url, timeout=30) as client:
         took = []

@@ -85,16 +85,34 @@ def whole_folder(target: Path) -> Iterator[Path]:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f".{target.name}.part")
+    old = target.with_name(f".{target.name}.old")
+    _finish_switch(target, old)
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
-    yield fresh
-    old = target.with_name(f".{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
+    try:
+        yield fresh
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
     if target.exists():
-        if (target / STATE_FOLDER).is_dir() and not (fresh / STATE_FOLDER).exists():
-            shutil.move(target / STATE_FOLDER, fresh / STATE_FOLDER)
         target.rename(old)
     fresh.rename(target)
+    _finish_switch(target, old)
+
+
+def _finish_switch(target: Path, old: Path) -> None:
+    """Bring over the ``state`` of what was replaced, then remove it.
+
+    A process may die between any two steps, and the state holds events that were promised to be
+    durable: it is never in a folder that is removed.
+    """
+    if not old.exists():
+        return
+    if not target.exists():
+        old.rename(target)
+        return
+    if (old / STATE_FOLDER).is_dir() and not (target / STATE_FOLDER).exists():
+        (old / STATE_FOLDER).rename(target / STATE_FOLDER)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -157,12 +175,16 @@ class Manifest:
                 f"{folder} is not a run: it has no {MANIFEST_FILE}; make one with vitrine train"
             )
         found = read_json(folder / MANIFEST_FILE)
-        if found.get("format") != FORMAT:
+        form = found.get("format") if isinstance(found, dict) else None
+        if form != FORMAT:
             raise ManifestError(
-                f"{folder}: run format {found.get('format')}, this version reads {FORMAT}; "
+                f"{folder}: run format {form}, this version reads {FORMAT}; "
                 "train again, or install the version that made it"
             )
-        manifest = cls(**found)
+        try:
+            manifest = cls(**found)
+        except TypeError as error:
+            raise ManifestError(f"{folder / MANIFEST_FILE}: {error}; train again") from error
         for name, expected in manifest.files.items():
             path = folder / name
             if not path.is_file() or file_hash(path) != expected:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import polars as pl
 
 from encoders import Encoder, VectorCache, dump_probe, take_probe
 from engine import layout
@@ -111,7 +113,10 @@ def build(
 
 def _read(dataset: Dataset, config: EngineConfig, as_of_unix_s: int, stages: StageCache) -> Job:
     vocabulary = Vocabulary.of(dataset)
-    known = load_interactions(dataset, vocabulary).before(as_of_unix_s)
+    as_of = datetime.fromtimestamp(as_of_unix_s, UTC)
+    # Cut before sessions are numbered, or later visits would shift the numbers of earlier ones.
+    before = replace(dataset, events=dataset.events.filter(pl.col("timestamp") < as_of))
+    known = load_interactions(before, vocabulary)
     telling = known.where(kind_weights()[known.kind] > 0)  # a dismissal is no habit
     events = once_per_session(telling)
     zone = ZoneInfo(dataset.settings.time_zone)
@@ -181,6 +186,7 @@ def _graph(
     reads = {
         "encoded": encoded.name,
         "config": config.model_dump_json(),
+        "habit_half_life_days": str(job.config.candidates.habit_half_life_days),
         "as_of": str(as_of),
         "seed": str(job.seed),
         "like": like.name if like else "",

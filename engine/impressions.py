@@ -6,15 +6,21 @@ thread of its own, so a crash may cost the last few of those.
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from engine.errors import DataError
 from engine.store import EventStore, Impression
 
 FLUSH_EVERY_S = 0.5
 MAX_WAITING = 10_000
+LOG = logging.getLogger(__name__)
 
 
 class ImpressionLog:
@@ -59,4 +65,15 @@ class ImpressionLog:
             except queue.Empty:
                 stopping = False
             if batch:
-                self._store.log_impressions(*batch)
+                self._store_all(batch)
+
+    def _store_all(self, batch: Sequence[Impression]) -> None:
+        """Store what can be stored: the thread must outlive a bad impression and a busy disk."""
+        try:
+            self._store.log_impressions(*batch)
+        except (DataError, SQLAlchemyError) as error:
+            if isinstance(error, DataError) and len(batch) > 1:
+                for one in batch:
+                    self._store_all([one])
+            else:
+                LOG.error("%d impressions were not stored: %s", len(batch), error)

@@ -45,6 +45,8 @@ def fill_slots(
     taken: dict[int, int] = {}
     passed = 0
     for at in order:
+        if len(slots) == k:
+            break
         of_group = int(group[at])
         if taken.get(of_group, 0) >= config.max_per_group:
             passed += 1
@@ -52,6 +54,4 @@ def fill_slots(
         taken[of_group] = taken.get(of_group, 0) + 1
         rule = (f"max_per_group passed over {passed}",) if passed else ()
         slots.append(Placed(int(at), rule))
-        if len(slots) == k:
-            break
     return tuple(slots)

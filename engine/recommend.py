@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +15,6 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from engine.arrays import local_seconds, to_unix_s
@@ -25,41 +23,19 @@ from engine.errors import UnknownIdError
 from engine.explain import evidence_of, sentence
 from engine.impressions import ImpressionLog
 from engine.interactions import Floats, Ints
-from engine.learn import taste_of
 from engine.policy import Placed, fill_slots
 from engine.reasons import Situation, facts_of
 from engine.recommendation import Answer, ChannelHit, Recommendation, Shopper, Trace
 from engine.runtime import Run, load_run
 from engine.scene import Scene
-from engine.shopper import dismissed_rows, history_of
+from engine.scoring import Asked, Scored, Wish, nearest_by_content, score
 from engine.store import EventStore, Impression, Slot
 from engine.types import Event, Item
-from graph import embed_users
 from retrieval.candidates import Channel, top_rows
-from retrieval.recall import Query, Recalled, recall
-from retrieval.rerank.batch import single, tokens_of
-from retrieval.rerank.features import cross_features
-from retrieval.rerank.records import History, Moment
+from retrieval.rerank.records import Moment
 
 REMEMBERED_QUERIES = 4_096
 SUMMARY_CATEGORIES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """Candidates of one request with their scores. Shapes ``[C]``."""
-
-    history: History
-    moment: Moment
-    recalled: Recalled
-    model: Floats
-    wish: Floats
-    allowed: NDArray[np.bool_]
-
-    @property
-    def total(self) -> Floats:
-        """What the list is ordered by."""
-        return self.model + self.wish
 
 
 class Engine:
@@ -173,7 +149,8 @@ class Engine:
         self, user_id: str, moment: Moment, k: int, *, new_only: bool = False
     ) -> tuple[Ints, Floats]:
         """Item rows and scores of a list, best first: what evaluation needs of an answer."""
-        scored = self._score_at(user_id, moment, (), None)
+        live = self.store.history(user_id)
+        scored = score(self._run, Asked(user_id, moment, live))
         slots = self._fill(scored, self._obey(scored, (), new_only=new_only), k)
         at = np.array([slot.at for slot in slots], dtype=np.int64)
         return scored.recalled.candidates.rows[at], scored.total[at]
@@ -213,7 +190,9 @@ class Engine:
             parts.append(self._run.encoder.encode_images([image])[0])
         query = np.mean(parts, axis=0)
         query /= max(float(np.linalg.norm(query)), 1e-9)
-        return self._plain(self._nearest("words", query, k), "Matches what you asked for.")
+        return self._plain(
+            nearest_by_content(self._run, "words", query, k), "Matches what you asked for."
+        )
 
     def observe(self, events: Sequence[Event]) -> int:
         """Store events durably; the next :meth:`recommend` sees them.
@@ -287,51 +266,13 @@ class Engine:
 
     def _score(self, user_id: str, scene: Scene) -> Scored:
         words = ". ".join(w for w in (scene.query, scene.occasion) if w)
-        asked = self._query_vector(words) if words else None
-        photo = self._run.encoder.encode_images([scene.image])[0] if scene.image else None
-        wishes = tuple(
-            (name, vector)
-            for name, vector in (("words", asked), ("photo", photo))
-            if vector is not None
-        )
+        wishes = []
+        if words:
+            wishes.append(Wish("words", self._query_vector(words)))
+        if scene.image:
+            wishes.append(Wish("photo", self._run.encoder.encode_images([scene.image])[0]))
         live = self.store.history(user_id)
-        return self._score_at(user_id, self.moment_of(scene), wishes, live)
-
-    def _score_at(
-        self,
-        user_id: str,
-        moment: Moment,
-        wishes: Sequence[tuple[str, Floats]],
-        live: Sequence[Event] | None,
-    ) -> Scored:
-        run, config = self._run, self._run.config
-        live = self.store.history(user_id) if live is None else live
-        history = history_of(run, user_id, live, moment)
-        taken, interest = taste_of(history, moment, config.graph.half_life_days)
-        user = embed_users(run.tables.graph, [taken], [interest])[0]
-        quota = config.candidates
-        query = Query(
-            history,
-            moment,
-            user,
-            self._by_taste(user, 2 * quota.graph),
-            run.vocabulary.users.find(user_id),
-            tuple(
-                self._nearest(name, v, quota.words if name == "words" else quota.photo)
-                for name, v in wishes
-            ),
-        )
-        found = recall(query, run.world, run.tables, quota, run.world.items.recommendable)
-        rows = found.candidates.rows
-        features = cross_features(history, moment, rows, found.sources, run.world)
-        tokens = tokens_of(history, moment, config.rerank.history)
-        with torch.inference_mode():
-            logits = run.model(single(tokens, rows, features))[0, :, 0].numpy()
-        wish = np.zeros(len(rows), dtype=np.float32)
-        for _, vector in wishes:
-            wish += config.policy.wish_weight * (run.tables.content[rows] @ vector)
-        allowed = ~np.isin(rows, dismissed_rows(run, live))
-        return Scored(history, moment, found, logits, wish, allowed)
+        return score(self._run, Asked(user_id, self.moment_of(scene), live, tuple(wishes)))
 
     def _obey(self, scored: Scored, exclude: Sequence[str], *, new_only: bool) -> NDArray[np.bool_]:
         """The hard rules: dismissed, excluded, and, if asked for, taken before."""
@@ -343,9 +284,7 @@ class Engine:
             allowed &= ~np.isin(rows, scored.history.item)
         return allowed
 
-    def _fill(
-        self, scored: Scored, allowed: NDArray[np.bool_], k: int
-    ) -> tuple[Placed, ...]:
+    def _fill(self, scored: Scored, allowed: NDArray[np.bool_], k: int) -> tuple[Placed, ...]:
         group = self._run.world.items.groups[0][scored.recalled.candidates.rows]
         return fill_slots(scored.total, allowed, group, k, self._run.config.policy)
 
@@ -395,17 +334,6 @@ class Engine:
                 zip(channel.rows, channel.scores, strict=True), start=1
             )
         ]
-
-    def _by_taste(self, user: Floats, n: int) -> Channel:
-        found = self._run.by_taste.search(user[None], n)
-        valid = found.valid[0]
-        return Channel("graph", found.rows[0][valid], found.scores[0][valid])
-
-    def _nearest(self, name: str, vector: Floats, n: int) -> Channel:
-        allowed = np.flatnonzero(self._run.world.items.recommendable)
-        found = self._run.by_content.search(vector[None].astype(np.float32), n, allowed=allowed)
-        valid = found.valid[0]
-        return Channel(name, found.rows[0][valid], found.scores[0][valid])
 
     def _encode_words(self, text: str) -> Floats:
         vector: Floats = self._run.encoder.encode_texts([text])[0]

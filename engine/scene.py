@@ -56,6 +56,14 @@ class Scene(BaseModel):
         return value
 
     def at(self, zone: ZoneInfo, *, now: datetime | None = None) -> datetime:
-        """The moment of the request, aware, in the shop's zone."""
+        """The moment of the request, aware, in the shop's zone.
+
+        Raises:
+            SceneError: It lies within a day of the first or last that a calendar can name.
+        """
         moment = self.time or now or datetime.now(UTC)
+        if not MIN_YEAR <= moment.year <= MAX_YEAR:
+            raise SceneError(
+                "time", f"got {moment}, expected a year from {MIN_YEAR} to {MAX_YEAR}"
+            )
         return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)

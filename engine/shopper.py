@@ -83,12 +83,12 @@ def _sessions(events: Sequence[Event], at: Ints) -> Ints:
     """Negative numbers, so that no live session is taken for one of the run."""
     named: dict[str, int] = {}
     sessions = np.zeros(len(events), dtype=np.int64)
-    current = 0
+    loose, last_loose_at = 0, -np.inf
     for i, event in enumerate(events):
         if event.session_id is not None:
             sessions[i] = -named.setdefault(event.session_id, 2 * len(named) + 2)
             continue
-        if i == 0 or at[i] - at[i - 1] > SESSION_GAP_S:
-            current += 1
-        sessions[i] = -(2 * current - 1)
+        loose += bool(at[i] - last_loose_at > SESSION_GAP_S)
+        last_loose_at = at[i]
+        sessions[i] = -(2 * loose - 1)
     return sessions

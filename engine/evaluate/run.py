@@ -150,7 +150,7 @@ def _baselines(
         outcomes = evaluate_baselines(asked, tuning, on_start=stages.reporter.note)
         listed = [(o.method, str(o.for_all), str(o.for_new)) for o in outcomes.outcomes]
         write_json(folder / "methods.json", {"methods": listed, "skipped": outcomes.skipped})
-        arrays = {}
+        arrays: dict[str, np.ndarray] = {}
         for i, outcome in enumerate(outcomes.outcomes):
             arrays |= _arrays(i, outcome)
         save_arrays(folder / "scores.safetensors", arrays)

@@ -36,7 +36,7 @@ MIN_WISH, CLOSE_WISH = 0.45, 0.6
 sauce at 0.3."""
 MIN_LOOK, CLOSE_LOOK = 0.45, 0.7
 
-NAME_CHARS, WISH_CHARS, PATH_CHARS = 40, 48, 110
+NAME_CHARS, WISH_CHARS, PATH_CHARS = 40, 48, 120
 
 _ONE_SIDED_95 = 1.645
 _OFFER_KINDS = {"coupon", "discount", "display", "mailer"}

@@ -14,7 +14,7 @@ class Verb:
     base: str
     """As in "you buy it": buy, rate, look at."""
     past: str
-    """As in "you have bought it" and "it was bought"; the two forms must be one."""
+    """As in "you bought it" and, the same word, "it was bought"."""
 
 
 @dataclass(frozen=True, slots=True)

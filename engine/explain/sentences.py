@@ -60,10 +60,10 @@ def sentence(evidence: Sequence[Evidence], facts: Facts) -> str:
 
 
 def _adds(first: Claim, other: Claim) -> bool:
-    if other.weight < MIN_SECOND_WEIGHT:
-        return False
     if {first.kind, other.kind} == _HOW_OFTEN_AND_WHEN:
         return True
+    if other.weight < MIN_SECOND_WEIGHT:
+        return False
     mine, its = _THEMES.get(first.kind), _THEMES.get(other.kind)
     if mine is None or its is None or mine == its or {mine, its} in _BESIDE_THE_POINT:
         return False

@@ -9,7 +9,7 @@ _MAX_IN_DAYS, _MAX_IN_WEEKS, _MAX_IN_MONTHS = 20, 62, 600
 """Up to so many days a span is told in days, in weeks, in months."""
 
 _NOTHING = {"n/a", "nan", "none", "null"}
-_EDGES = " .,;:!?…-–—/&"
+_EDGES = " .,;:!?…-–—→/&"
 _BRACKET = re.compile(r"\s*\([^()]*\)$")
 _OPEN_BRACKET = re.compile(r"\s*\([^()]*$")
 _PLAIN_START = re.compile(r"[A-Z](?:[a-z]*[a-z]['’]s|[a-z]*)(?:-[a-z]+)*")
@@ -68,7 +68,9 @@ def tidy(text: str) -> str:
 
     Empty where a table wrote "None" or "nan" for nothing, or where no letter or digit is left.
     """
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split()).strip(_EDGES)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    line = " ".join(text.split()).strip(_EDGES)
     says_something = any(map(str.isalnum, line)) and line.lower() not in _NOTHING
     return line if says_something else ""
 

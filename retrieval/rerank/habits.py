@@ -1,0 +1,224 @@
+"""What the user is to each candidate: habits, from the history alone.
+
+Decayed personal frequency (TIFU-KNN, Hu et al. 2020, arXiv:2006.00556), repurchase intervals
+(Anderson et al. 2014, "The dynamics of repeat consumption"), and the share of an item within the
+user's habit for its group. Alphabet: H history, V visits, C candidates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.rerank.records import DAY_S, Bools, Floats, History, Ints, ItemTable, Moment
+
+Column = NDArray[np.floating[Any]] | Ints
+
+HALF_LIVES_DAYS = (7.0, 30.0, 120.0)
+LAST_SESSIONS = (1, 3, 6)
+AGE_EDGES_DAYS = (4.0, 9.0, 16.0, 23.0, 35.0, 60.0, 100.0)
+"""Buckets of age that the network may weigh as it likes, where decays fix the shape."""
+NEVER_DAYS = 999.0
+HOUR_WIDTH = 3.0
+"""Standard deviation, in hours, of the kernel that asks "at this time of day?"."""
+
+ITEM_FEATURES = (
+    "item_count",
+    "item_is_new",
+    *(f"item_rate_{h:g}d" for h in HALF_LIVES_DAYS),
+    *(f"item_weight_{h:g}d" for h in HALF_LIVES_DAYS),
+    "item_days_since",
+    "item_interval",
+    "item_due",
+    "item_share_since_first",
+    *(f"item_in_last_{k}" for k in LAST_SESSIONS),
+    "item_value",
+    "item_rate_here",
+    "item_rate_this_hour",
+    *(f"item_before_{edge:g}d" for edge in AGE_EDGES_DAYS),
+)
+GROUP_FEATURES = (
+    "count",
+    *(f"rate_{h:g}d" for h in HALF_LIVES_DAYS),
+    "days_since",
+    "due",
+    "item_share",
+    "rate_here",
+)
+USER_FEATURES = ("visits_30d", "visits_120d", "visit_size", "days_since_visit", "variety", "gap")
+
+
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """The history cut into visits (baskets); V visits, oldest first."""
+
+    of_event: Ints
+    age_days: NDArray[np.float64]
+    here: Bools
+    this_hour: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.age_days)
+
+
+def rows_in(known: Ints, wanted: Ints) -> tuple[Ints, Bools]:
+    """Row of each wanted item among the known; one past the end where it is not there."""
+    row = np.searchsorted(known, wanted)
+    inside = row < len(known)
+    is_known = np.zeros(len(wanted), dtype=np.bool_)
+    is_known[inside] = known[row[inside]] == wanted[inside]
+    return np.where(is_known, row, len(known)), is_known
+
+
+def visits_of(history: History, age: NDArray[np.float64], moment: Moment) -> Visits:
+    """The history cut into visits, seen from a moment."""
+    if len(history) == 0:
+        none = np.zeros(0)
+        return Visits(np.zeros(0, np.int64), none, none.astype(np.bool_), none)
+    starts = np.concatenate([[True], history.session[1:] != history.session[:-1]])
+    hour = (history.local_s[starts] % DAY_S) / 3600
+    away = np.abs(hour - moment.hour)
+    away = np.minimum(away, 24 - away)
+    return Visits(
+        of_event=np.cumsum(starts) - 1,
+        age_days=age[starts],
+        here=(history.place[starts] == moment.place) & (moment.place > 0),
+        this_hour=np.exp(-0.5 * (away / HOUR_WIDTH) ** 2),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """Per key (an item or a group): counts, decayed weights, ages. One spare key at the end."""
+
+    count: Ints
+    weights: tuple[NDArray[np.float64], ...]
+    last_days: NDArray[np.float64]
+    first_days: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, key: Ints, n_keys: int, age: NDArray[np.float64], visits: Visits) -> Habit:
+        """Count the events of each key; the history is oldest first."""
+        last = np.full(n_keys + 1, NEVER_DAYS)
+        first = np.zeros(n_keys + 1)
+        # Oldest first: the later of two assignments to one key wins, so these are min and max.
+        last[key] = age
+        first[key[::-1]] = age[::-1]
+        return cls(
+            np.bincount(key, minlength=n_keys + 1),
+            tuple(
+                np.asarray(np.bincount(key, 0.5 ** (age / h), n_keys + 1), np.float64)
+                for h in HALF_LIVES_DAYS
+            ),
+            last,
+            first,
+        )
+
+    def interval_days(self, row: Ints) -> NDArray[np.float64]:
+        """Mean days between two takes of each key; NaN below two."""
+        times = self.count[row]
+        gap = (self.first_days[row] - self.last_days[row]) / np.maximum(times - 1, 1)
+        return np.where(times > 1, gap, np.nan)
+
+    def due(self, row: Ints) -> NDArray[np.float64]:
+        """Log of the days since the last time over the usual interval: 0 is due now."""
+        return np.log((self.last_days[row] + 1) / (self.interval_days(row) + 1))
+
+
+def item_columns(
+    habit: Habit,
+    row: Ints,
+    is_known: Bools,
+    history: History,
+    visits: Visits,
+    event_row: Ints,
+) -> list[Column]:
+    """``ITEM_FEATURES`` of every candidate: ``row`` is its key in the habit."""
+    n_keys = len(habit.count)
+    count = habit.count[row]
+    decay = [0.5 ** (visits.age_days / h) for h in HALF_LIVES_DAYS]
+    of_event = visits.of_event
+    first_visit = np.full(n_keys, len(visits))
+    first_visit[event_row[::-1]] = of_event[::-1]
+    since_first = len(visits) - first_visit[row]
+    value = np.bincount(event_row, weights=history.value, minlength=n_keys)[row]
+
+    def rate(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
+        hits = np.bincount(event_row, weights=kernel[of_event], minlength=n_keys)[row]
+        return np.asarray(hits / (kernel.sum() + 0.5))
+
+    return [
+        np.log1p(count),
+        (~is_known).astype(np.float64),
+        *(w[row] / (d.sum() + 0.5) for w, d in zip(habit.weights, decay, strict=True)),
+        *(np.log1p(4 * w[row]) for w in habit.weights),
+        np.log1p(habit.last_days[row]),
+        np.log1p(habit.interval_days(row)),
+        habit.due(row),
+        count / np.maximum(since_first, 1),
+        *(
+            np.bincount(event_row[of_event >= len(visits) - k], minlength=n_keys)[row]
+            for k in LAST_SESSIONS
+        ),
+        np.log1p(np.maximum(value / np.maximum(count, 1), 0)),
+        rate(decay[-1] * visits.here),
+        rate(decay[-1] * visits.this_hour),
+        *_by_age(event_row, visits.age_days[of_event], n_keys)[:, row],
+    ]
+
+
+def _by_age(key: Ints, age: NDArray[np.float64], n_keys: int) -> Floats:
+    """Events per age bucket and key, float32 ``[len(AGE_EDGES_DAYS), n_keys]``."""
+    n = len(AGE_EDGES_DAYS)
+    bucket = np.searchsorted(AGE_EDGES_DAYS, age, side="right")
+    young = bucket < n
+    counts = np.bincount(bucket[young] * n_keys + key[young], minlength=n * n_keys)
+    return counts.reshape(n, n_keys).astype(np.float32)
+
+
+def group_columns(
+    item: Habit,
+    row: Ints,
+    history: History,
+    age: NDArray[np.float64],
+    visits: Visits,
+    candidates: Ints,
+    table: ItemTable,
+) -> list[Column]:
+    """The user's habit for each candidate's groups."""
+    visit_weight = [(0.5 ** (visits.age_days / h)).sum() + 0.5 for h in HALF_LIVES_DAYS]
+    here = (0.5 ** (visits.age_days / HALF_LIVES_DAYS[-1])) * visits.here
+    columns: list[Column] = []
+    for codes, n in zip(table.groups, table.n_groups, strict=True):
+        key, own = codes[history.item], codes[candidates]
+        habit = Habit.of(key, n, age, visits)
+        here_hits = np.bincount(key, weights=here[visits.of_event], minlength=n)
+        columns += [
+            np.log1p(habit.count[own]),
+            *(w[own] / v for w, v in zip(habit.weights, visit_weight, strict=True)),
+            np.log1p(habit.last_days[own]),
+            habit.due(own),
+            item.weights[-1][row] / (habit.weights[-1][own] + 0.1),
+            here_hits[own] / (here.sum() + 0.5),
+        ]
+    return columns
+
+
+def user_columns(history: History, visits: Visits, n_known: int, n_candidates: int) -> list[Column]:
+    """``USER_FEATURES``, the same for every candidate."""
+    n = max(len(visits), 1)
+    last = visits.age_days[-1] if len(visits) else NEVER_DAYS
+    span = visits.age_days[0] - last if len(visits) else 0.0
+    usual_gap = span / (n - 1) if n > 1 else np.nan
+    of_user = (
+        np.log1p((0.5 ** (visits.age_days / 30)).sum()),
+        np.log1p((0.5 ** (visits.age_days / 120)).sum()),
+        np.log1p(len(history) / n),
+        np.log1p(last),
+        n_known / max(len(history), 1),
+        np.log((last + 0.5) / (usual_gap + 0.5)),
+    )
+    return [np.full(n_candidates, x) for x in of_user]
