@@ -86,8 +86,9 @@ def whole_folder(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     fresh = target.with_name(f".{target.name}.part")
     old = target.with_name(f".{target.name}.old")
-    _finish_switch(target, old)
+    _undo_switch(target, fresh, old)
     shutil.rmtree(fresh, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
     fresh.mkdir()
     try:
         yield fresh
@@ -96,24 +97,24 @@ def whole_folder(target: Path) -> Iterator[Path]:
         raise
     if target.exists():
         target.rename(old)
+        _move_state(old, fresh)
     fresh.rename(target)
-    _finish_switch(target, old)
-
-
-def _finish_switch(target: Path, old: Path) -> None:
-    """Bring over the ``state`` of what was replaced, then remove it.
-
-    A process may die between any two steps, and the state holds events that were promised to be
-    durable: it is never in a folder that is removed.
-    """
-    if not old.exists():
-        return
-    if not target.exists():
-        old.rename(target)
-        return
-    if (old / STATE_FOLDER).is_dir() and not (target / STATE_FOLDER).exists():
-        (old / STATE_FOLDER).rename(target / STATE_FOLDER)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _undo_switch(target: Path, fresh: Path, old: Path) -> None:
+    """Put back what a process that died in the middle of a switch had moved away.
+
+    The state holds events that were promised to be durable: it must survive that too.
+    """
+    if old.exists() and not target.exists():
+        _move_state(fresh, old)
+        old.rename(target)
+
+
+def _move_state(source: Path, target: Path) -> None:
+    if (source / STATE_FOLDER).is_dir() and not (target / STATE_FOLDER).exists():
+        (source / STATE_FOLDER).rename(target / STATE_FOLDER)
 
 
 def place(source: Path, target: Path) -> None:

@@ -11,6 +11,7 @@ from engine.explain import Facts, Verb
 from engine.interactions import Floats, Ints
 from engine.runtime import Run
 from engine.scene import Scene
+from engine.scoring import Wish
 from engine.types import EventKind, Item
 from graph import NodeType, Path, find_paths
 from retrieval.rerank.offers import OFFER_KINDS
@@ -62,7 +63,7 @@ class Situation:
 
 
 def facts_of(
-    situation: Situation, row: int, *, channels: tuple[str, ...], wish_similarity: float
+    situation: Situation, row: int, *, channels: tuple[str, ...], wishes: tuple[Wish, ...]
 ) -> Facts:
     """Everything that may be said of one item, each of it true at the scene's moment."""
     run, moment = situation.run, situation.moment
@@ -70,7 +71,8 @@ def facts_of(
     visits, days_since, interval = _habit(situation, row)
     mask = int(run.world.offers.running(moment.place, moment.at_unix_s)[row])
     together, share = _together(situation, row)
-    scene = situation.scene
+    scene, content = situation.scene, run.tables.content[row]
+    likeness = {wish.channel: float(content @ wish.vector) for wish in wishes}
     wish = ". ".join(w for w in (scene.query, scene.occasion) if w) or None
     group = run.world.items.groups[0]
     sold_here, place_lift = _place(run, moment, row)
@@ -92,8 +94,8 @@ def facts_of(
         together_share=share,
         path=None if visits else _path(situation, row),
         wish=wish,
-        wish_similarity=wish_similarity if wish else None,
-        photo_similarity=wish_similarity if scene.image and not wish else None,
+        wish_similarity=likeness.get("words"),
+        photo_similarity=likeness.get("photo"),
         channels=channels,
         verb=situation.verb,
     )

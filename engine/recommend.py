@@ -229,12 +229,12 @@ class Engine:
         return [self._run.vocabulary.places.id(int(i) + 1) for i in np.argsort(-totals)]
 
     def picture_path(self, item_id: str) -> Path | None:
-        """File of an item's picture inside the run, or None."""
-        image = self.item(item_id).image
-        if not image or "://" in image:
+        """File of an item's picture in the run's folder of pictures, or None."""
+        image, pictures = self.item(item_id).image, self._run.settings.pictures
+        if not image or "://" in image or not pictures:
             return None
         path = (self._run.folder / image).resolve()
-        inside = path.is_relative_to(self._run.folder.resolve())
+        inside = path.is_relative_to((self._run.folder / pictures).resolve())
         return path if inside and path.is_file() else None
 
     @property
@@ -297,12 +297,8 @@ class Engine:
         for rank, slot in enumerate(slots, start=1):
             row = int(found.rows[slot.at])
             hits = tuple(ChannelHit(*origin) for origin in found.origins(row))
-            wish = float(scored.wish[slot.at])
             facts = facts_of(
-                situation,
-                row,
-                channels=tuple(hit.channel for hit in hits),
-                wish_similarity=wish / max(self._run.config.policy.wish_weight, 1e-9),
+                situation, row, channels=tuple(hit.channel for hit in hits), wishes=scored.wishes
             )
             evidence = evidence_of(facts)
             logit = float(scored.model[slot.at])
@@ -314,7 +310,7 @@ class Engine:
                     probability=float(1 / (1 + np.exp(-logit))),
                     reason=sentence(evidence, facts),
                     evidence=evidence,
-                    trace=Trace(hits, logit, wish, slot.rules),
+                    trace=Trace(hits, logit, float(scored.wish[slot.at]), slot.rules),
                 )
             )
         return listed

@@ -9,6 +9,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from engine.errors import SceneError
+
+MIN_YEAR, MAX_YEAR = 1900, 2200
+"""Near the ends of what a calendar can name, a change of zone leads out of it."""
+
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -59,11 +64,9 @@ class Scene(BaseModel):
         """The moment of the request, aware, in the shop's zone.
 
         Raises:
-            SceneError: It lies within a day of the first or last that a calendar can name.
+            SceneError: Its year is out of bounds.
         """
         moment = self.time or now or datetime.now(UTC)
         if not MIN_YEAR <= moment.year <= MAX_YEAR:
-            raise SceneError(
-                "time", f"got {moment}, expected a year from {MIN_YEAR} to {MAX_YEAR}"
-            )
+            raise SceneError("time", f"got {moment}, expected a year from {MIN_YEAR} to {MAX_YEAR}")
         return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment.astimezone(zone)

@@ -65,6 +65,7 @@ class Scored:
     """What the scene's words and photo add."""
     allowed: NDArray[np.bool_]
     """False for what the user dismissed."""
+    wishes: tuple[Wish, ...]
 
     @property
     def total(self) -> Floats:
@@ -107,7 +108,7 @@ def score(run: Run, asked: Asked) -> Scored:
     for asks in asked.wishes:
         wish += run.config.policy.wish_weight * (run.tables.content[rows] @ asks.vector)
     allowed = ~np.isin(rows, dismissed_rows(run, asked.live))
-    return Scored(ready.history, asked.moment, ready.recalled, logits, wish, allowed)
+    return Scored(ready.history, asked.moment, ready.recalled, logits, wish, allowed, asked.wishes)
 
 
 def nearest_by_taste(run: Run, user: Floats, n: int) -> Channel:

@@ -148,11 +148,11 @@ def _offer(facts: Facts) -> Claim | None:
     states = ["reduced"] * ("discount" in kinds) + ["on display"] * ("display" in kinds)
     if kinds - _OFFER_KINDS and not states:
         states = ["on offer"]
-    running = " and ".join(states) + _here(facts.place, " ") if states else ""
+    if states:
+        states[-1] += _here(facts.place, " ") + " this week" * ("mailer" not in kinds)
     if "mailer" in kinds:
-        running += " and in this week's mailer" if running else "in this week's mailer"
-    else:
-        running += " this week"
+        states.append("in this week's mailer")
+    running = " and ".join(filter(None, (", ".join(states[:-1]), states[-1])))
     coupon = ", with a coupon" if "coupon" in kinds else ""
     return Claim(Kind.OFFER, weight, (f"it is {running}{coupon}",))
 

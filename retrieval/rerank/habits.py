@@ -38,6 +38,8 @@ ITEM_FEATURES = (
     "item_value",
     "item_rate_here",
     "item_rate_this_hour",
+    "item_rate_this_weekday",
+    "item_rate_alone",
     *(f"item_before_{edge:g}d" for edge in AGE_EDGES_DAYS),
 )
 GROUP_FEATURES = (
@@ -48,7 +50,17 @@ GROUP_FEATURES = (
     "item_share",
     "rate_here",
 )
-USER_FEATURES = ("visits_30d", "visits_120d", "visit_size", "days_since_visit", "variety", "gap")
+USER_FEATURES = (
+    "visits_30d",
+    "visits_120d",
+    "visit_size",
+    "days_since_visit",
+    "variety",
+    "gap",
+    "visits_share_here",
+    "visit_size_here",
+    "visit_size_this_hour",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,9 @@ class Visits:
     age_days: NDArray[np.float64]
     here: Bools
     this_hour: NDArray[np.float64]
+    this_weekday: Bools
+    size: Ints
+    """Events of each visit."""
 
     def __len__(self) -> int:
         return len(self.age_days)
@@ -77,16 +92,20 @@ def visits_of(history: History, age: NDArray[np.float64], moment: Moment) -> Vis
     """The history cut into visits, seen from a moment."""
     if len(history) == 0:
         none = np.zeros(0)
-        return Visits(np.zeros(0, np.int64), none, none.astype(np.bool_), none)
+        false, zero = none.astype(np.bool_), none.astype(np.int64)
+        return Visits(zero, none, false, none, false, zero)
     starts = np.concatenate([[True], history.session[1:] != history.session[:-1]])
     hour = (history.local_s[starts] % DAY_S) / 3600
     away = np.abs(hour - moment.hour)
     away = np.minimum(away, 24 - away)
+    of_event = np.cumsum(starts) - 1
     return Visits(
-        of_event=np.cumsum(starts) - 1,
+        of_event=of_event,
         age_days=age[starts],
         here=(history.place[starts] == moment.place) & (moment.place > 0),
         this_hour=np.exp(-0.5 * (away / HOUR_WIDTH) ** 2),
+        this_weekday=(history.local_s[starts] // DAY_S + 3) % 7 == moment.weekday,
+        size=np.bincount(of_event),
     )
 
 
@@ -166,6 +185,8 @@ def item_columns(
         np.log1p(np.maximum(value / np.maximum(count, 1), 0)),
         rate(decay[-1] * visits.here),
         rate(decay[-1] * visits.this_hour),
+        rate(decay[-1] * visits.this_weekday),
+        rate(decay[-1] / np.maximum(visits.size, 1)),
         *_by_age(event_row, visits.age_days[of_event], n_keys)[:, row],
     ]
 
@@ -213,6 +234,12 @@ def user_columns(history: History, visits: Visits, n_known: int, n_candidates: i
     last = visits.age_days[-1] if len(visits) else NEVER_DAYS
     span = visits.age_days[0] - last if len(visits) else 0.0
     usual_gap = span / (n - 1) if n > 1 else np.nan
+    weight = 0.5 ** (visits.age_days / HALF_LIVES_DAYS[-1])
+
+    def size(kernel: NDArray[np.float64]) -> float:
+        total = float(kernel.sum())
+        return float(np.log1p((kernel * visits.size).sum() / total)) if total > 1e-6 else np.nan
+
     of_user = (
         np.log1p((0.5 ** (visits.age_days / 30)).sum()),
         np.log1p((0.5 ** (visits.age_days / 120)).sum()),
@@ -220,5 +247,8 @@ def user_columns(history: History, visits: Visits, n_known: int, n_candidates: i
         np.log1p(last),
         n_known / max(len(history), 1),
         np.log((last + 0.5) / (usual_gap + 0.5)),
+        float((weight * visits.here).sum()) / (float(weight.sum()) + 0.5),
+        size(weight * visits.here),
+        size(weight * visits.this_hour),
     )
     return [np.full(n_candidates, x) for x in of_user]
