@@ -120,7 +120,7 @@ def _read(dataset: Dataset, config: EngineConfig, as_of_unix_s: int, stages: Sta
     telling = known.where(kind_weights()[known.kind] > 0)  # a dismissal is no habit
     events = once_per_session(telling)
     zone = ZoneInfo(dataset.settings.time_zone)
-    past = Past(events, histories(events, zone))
+    past = Past(events, histories(events, zone), dataset.settings.country)
     return Job(dataset, config, as_of_unix_s, stages, vocabulary, past)
 
 

@@ -281,6 +281,7 @@ def demo(
         dataset = steps.demo_dataset(data, reporter, households=households)
         manifest = steps.train_demo(dataset, folder, reporter)
         figures = steps.evaluate_demo(dataset, folder, manifest, reporter)
+    steps.remember_seconds(folder, reporter.times)
     console.print(Markdown(figures.read_text(encoding="utf-8")))
     console.print(Text(f"Run {manifest.run_id}: {folder}"), soft_wrap=True)
     if start:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.arrays import kind_weights
+from engine.calendar import days_to_holiday
 from engine.interactions import Floats, Interactions, Ints
 from engine.types import EventKind
 from graph import embed_users, interest
@@ -57,6 +58,8 @@ class Past:
 
     events: Interactions
     history: History
+    country: str | None = None
+    """Of the shop, for holidays."""
 
     def before(self, session: Session) -> History:
         """What the user had done when the session began."""
@@ -65,7 +68,9 @@ class Past:
     def moment(self, session: Session) -> Moment:
         """When and where the session began."""
         h, i = self.history, session.start
-        return Moment(int(h.at_unix_s[i]), int(h.local_s[i]), int(h.place[i]))
+        local = int(h.local_s[i])
+        to_holiday = days_to_holiday(local, self.country)
+        return Moment(int(h.at_unix_s[i]), local, int(h.place[i]), to_holiday)
 
 
 def sessions_between(events: Interactions, since_unix_s: int, until_unix_s: int) -> list[Session]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.arrays import local_seconds, to_unix_s
+from engine.calendar import days_to_holiday
 from engine.dataset import DatasetSettings
 from engine.errors import UnknownIdError
 from engine.explain import evidence_of, sentence
@@ -262,7 +263,8 @@ class Engine:
         at = to_unix_s(scene.at(self._run.zone))
         local = int(local_seconds(np.array([at]), self._run.zone)[0])
         place = self._run.vocabulary.places.find(scene.place) if scene.place else None
-        return Moment(at, local, place or 0)
+        country = scene.country or self._run.settings.country
+        return Moment(at, local, place or 0, days_to_holiday(local, country))
 
     def _score(self, user_id: str, scene: Scene) -> Scored:
         words = ". ".join(w for w in (scene.query, scene.occasion) if w)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from datetime import date
 from importlib.resources import as_file, files
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from engine.artifacts import Manifest
+from engine.artifacts import Manifest, write_json
 from engine.build import build
 from engine.config import EngineConfig
 from engine.dataset import Dataset
@@ -17,6 +19,7 @@ from engine.demo.source import TIME_ZONE
 from engine.errors import DataError
 from engine.evaluate.run import evaluate_run
 from engine.moments import midnight
+from engine.progress import StageTime
 from engine.stages import Reporter
 
 CUT_DAY = date(2017, 12, 4)
@@ -75,6 +78,14 @@ def evaluate_demo(dataset: Dataset, run: Path, manifest: Manifest, reporter: Rep
     part.write_text(compared.table.to_markdown() + "\n", encoding="utf-8")
     part.replace(table)
     return table
+
+
+def remember_seconds(run: Path, times: Sequence[StageTime]) -> None:
+    """Keep what each stage took when it was last done, in a file beside the run."""
+    file = run.with_name(f"{run.name}-seconds.json")
+    known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    known |= {time.stage: round(time.seconds, 1) for time in times if not time.cached}
+    write_json(file, known)
 
 
 def _complete(folder: Path) -> Dataset | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.arrays import local_seconds
 from engine.artifacts import load_arrays, read_json, save_arrays, write_json
+from engine.calendar import days_to_holiday
 from engine.dataset import Dataset
 from engine.errors import DataError
 from engine.evaluate.bootstrap import Interval, ratio_interval
@@ -65,7 +66,8 @@ class EngineRanker:
         users = self._engine.run.vocabulary.users
         for i in range(len(requests)):
             place = int(requests.place[i]) if self._with_scene else 0
-            moment = Moment(int(requests.at_unix_s[i]), int(local[i]), place)
+            holiday = days_to_holiday(int(local[i]), self._engine.run.settings.country)
+            moment = Moment(int(requests.at_unix_s[i]), int(local[i]), place, holiday)
             found, _ = self._engine.rank_rows(
                 users.id(int(requests.user[i])), moment, OVERFETCH * k, new_only=new_only
             )
@@ -88,7 +90,7 @@ def evaluate_run(
         dataset_folder: The dataset that the run was trained on.
         run: The run.
         reporter: Told how far the work is.
-        out: Writes the table there as JSON.
+        out: Writes the figures there as JSON, and the table beside it as Markdown.
 
     Raises:
         DataError: The run was trained on another dataset.
@@ -132,6 +134,7 @@ def evaluate_run(
     )
     if out is not None:
         write_json(out, asdict(outcome))
+        out.with_suffix(".md").write_text(outcome.table.to_markdown() + "\n", encoding="utf-8")
     return outcome
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -12,7 +13,10 @@ from torch import Tensor
 from retrieval.rerank.records import DAY_S, History, Ints, Moment
 
 CLOCK_FEATURES = 6
-SCENE_FEATURES = CLOCK_FEATURES + 1
+SCENE_FEATURES = CLOCK_FEATURES + 3
+"""The clock, how near a holiday is, whether that is known, and whether a place is."""
+HOLIDAY_DAYS = 7.0
+"""Days before a holiday at which its nearness has fallen to 1 / e."""
 RELATIONS = 3
 """How a candidate may relate to a past event: same item, same finest group, same place."""
 
@@ -88,8 +92,13 @@ def tokens_of(history: History, moment: Moment, length: int) -> Tokens:
         here[-n:] = (recent.place == moment.place) & (moment.place > 0)
         clock[-n:] = clock_features(recent.local_s)
     now = clock_features(np.array([moment.local_s]))[0]
-    scene = np.concatenate([now, [float(moment.place > 0)]]).astype(np.float32)
-    return Tokens(item, mask, kind, age, clock, here, scene)
+    return Tokens(item, mask, kind, age, clock, here, _scene(now, moment))
+
+
+def _scene(clock: NDArray[np.float32], moment: Moment) -> NDArray[np.float32]:
+    dated = not math.isnan(moment.to_holiday_days)
+    near = math.exp(-moment.to_holiday_days / HOLIDAY_DAYS) if dated else 0.0
+    return np.array([*clock, near, dated, moment.place > 0], dtype=np.float32)
 
 
 def single(tokens: Tokens, candidates: Ints, features: NDArray[np.float32]) -> Batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +66,8 @@ class Moment:
     local_s: int
     place: int = 0
     """Row of the place vocabulary, 0 where none is known."""
+    to_holiday_days: float = math.nan
+    """Whole days to the next public holiday, 0 on one; NaN where no calendar is known."""
 
     @property
     def hour(self) -> float:
