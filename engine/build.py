@@ -269,7 +269,7 @@ def _rerank(job: Job, items: ItemTable, content: Content, early: Path, latest: P
     def train(folder: Path) -> None:
         fitted = fit_reranker(
             layout.load_examples(asked),
-            token_vectors(layout.item_vectors(latest), content.vectors),
+            token_vectors(layout.item_vectors(early), content.vectors),
             items.groups[0],
             config.rerank,
             columns=Columns(feature_names(len(items.n_groups)), tasks),

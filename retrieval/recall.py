@@ -75,7 +75,9 @@ def recall(
     taken, inverse = np.unique(history.item, return_inverse=True)
     strength = np.bincount(inverse, weights=decay, minlength=len(taken)).astype(np.float32)
     together = tables.neighbours.scores(taken, np.sqrt(strength))
-    crowd = world.crowd.scores(query.user_vector, query.user)
+    crowd = np.zeros_like(together)  # without a taste, nobody's is alike
+    if len(taken):
+        crowd = world.crowd.scores(query.user_vector, query.user)
     mine = allowed[taken]
     unseen = allowed.copy()
     unseen[taken] = False

@@ -181,7 +181,8 @@ def _trend_columns(candidates: Ints, moment: Moment, trends: Trends) -> list[Col
 
 def _offer_columns(candidates: Ints, moment: Moment, offers: OfferCalendar) -> list[Column]:
     mask = offers.running(moment.place, moment.at_unix_s)[candidates]
-    known = len(offers) > 0 and (moment.place == 0 or offers.covers(moment.place))
+    known = offers.covers(moment.place) if moment.place else False
+    known |= offers.only_everywhere
     return [
         np.where(known, (mask >> bit) & 1, np.nan).astype(np.float32)
         for bit in range(len(OFFER_KINDS))

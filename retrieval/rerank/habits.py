@@ -69,7 +69,9 @@ class Visits:
 
     of_event: Ints
     age_days: NDArray[np.float64]
-    here: Bools
+    here: NDArray[np.float64]
+    """1 for a visit to the request's place, else 0; NaN where the request names none, as when
+    training hides the scene."""
     this_hour: NDArray[np.float64]
     this_weekday: Bools
     size: Ints
@@ -92,8 +94,8 @@ def visits_of(history: History, age: NDArray[np.float64], moment: Moment) -> Vis
     """The history cut into visits, seen from a moment."""
     if len(history) == 0:
         none = np.zeros(0)
-        false, zero = none.astype(np.bool_), none.astype(np.int64)
-        return Visits(zero, none, false, none, false, zero)
+        zero = none.astype(np.int64)
+        return Visits(zero, none, none, none, none.astype(np.bool_), zero)
     starts = np.concatenate([[True], history.session[1:] != history.session[:-1]])
     hour = (history.local_s[starts] % DAY_S) / 3600
     away = np.abs(hour - moment.hour)
@@ -102,7 +104,7 @@ def visits_of(history: History, age: NDArray[np.float64], moment: Moment) -> Vis
     return Visits(
         of_event=of_event,
         age_days=age[starts],
-        here=(history.place[starts] == moment.place) & (moment.place > 0),
+        here=np.where(moment.place > 0, history.place[starts] == moment.place, np.nan),
         this_hour=np.exp(-0.5 * (away / HOUR_WIDTH) ** 2),
         this_weekday=(history.local_s[starts] // DAY_S + 3) % 7 == moment.weekday,
         size=np.bincount(of_event),

@@ -56,6 +56,11 @@ class OfferCalendar:
         """
         return self._running(place, at_unix_s // 3600)
 
+    @property
+    def only_everywhere(self) -> bool:
+        """Whether there are offers and all of them run at every place."""
+        return len(self) > 0 and int(self.place_offsets[1]) == len(self)
+
     def covers(self, place: int) -> bool:
         """Whether any offer is known for the place itself: absence of one means something."""
         return bool(self.place_offsets[place + 1] > self.place_offsets[place])

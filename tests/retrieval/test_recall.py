@@ -1,0 +1,237 @@
+"""What each channel may propose."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from corner_shop import NOW_H, Event, Offer, calendar, history, items, now, trends
+
+from retrieval.candidates import Channel
+from retrieval.crowd import gather_crowd
+from retrieval.neighbours import item_neighbours
+from retrieval.recall import Query, Recalled, Tables, content_profile, recall, token_vectors
+from retrieval.rerank.config import CandidateConfig
+from retrieval.rerank.features import World, cross_features
+from retrieval.rerank.records import History, Moment
+
+N = 6
+CHANNELS = ("history", "graph", "together", "crowd", "scene", "popular", "category", "offers")
+EVERYTHING = np.ones(N, np.bool_)
+RNG = np.random.default_rng(0)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+
+
+GRAPH, CONTENT = unit(RNG.normal(size=(N, 4))), unit(RNG.normal(size=(N, 5)))
+USER = unit(RNG.normal(size=4))
+# Every pair of items shares a user, so that each is a neighbour of each.
+NEIGHBOURS = item_neighbours(
+    np.repeat(np.arange(3), N),
+    np.tile(np.arange(N), 3),
+    RNG.uniform(0.5, 2, 3 * N).astype(np.float32),
+    shape=(3, N),
+    n=N,
+)
+TABLES = Tables(NEIGHBOURS, GRAPH, CONTENT)
+SOLD = history(
+    *[Event(3, 9, place=1)] * 5,
+    *[Event(4, 8, place=1)] * 3,
+    *[Event(5, 7, place=2)] * 4,
+    *[Event(0, 6, place=1)] * 2,
+)
+OFFERS = calendar(
+    Offer(0, 1, 0, NOW_H - 1, NOW_H + 1),
+    Offer(2, 1, 0, NOW_H - 1, NOW_H + 1),
+    Offer(3, 0, 1, NOW_H - 1, NOW_H + 1),
+    Offer(4, 1, 0, NOW_H + 1, NOW_H + 2),  # later
+    Offer(5, 1, 0, NOW_H - 2, NOW_H),  # over
+    Offer(1, 2, 0, NOW_H - 1, NOW_H + 1),  # elsewhere
+)
+CROWD = gather_crowd(
+    np.repeat(np.arange(3), N),
+    np.tile(np.arange(N), 3),
+    RNG.uniform(0.1, 1, 3 * N).astype(np.float32),
+    np.full(3, 2, np.float32),
+    unit(RNG.normal(size=(3, 4))),
+    n_items=N,
+)
+WORLD = World(items(), trends(SOLD), OFFERS, CROWD)
+MINE = history(Event(0, 240), Event(1, 120), Event(1, 120), Event(0, 1))
+
+
+def ask(
+    past: History = MINE,
+    moment: Moment | None = None,
+    *,
+    config: CandidateConfig | None = None,
+    allowed: np.ndarray = EVERYTHING,
+    user: int | None = None,
+    asked: tuple[Channel, ...] = (),
+) -> Recalled:
+    scores = GRAPH @ USER
+    order = np.argsort(-scores)
+    query = Query(past, moment or now(1), USER, Channel("graph", order, scores[order]), user, asked)
+    return recall(query, WORLD, TABLES, config or CandidateConfig(), allowed)
+
+
+def by_name(found: Recalled) -> dict[str, Channel]:
+    return {c.name: c for c in found.candidates.channels}
+
+
+def test_the_channels_are_those_of_the_design() -> None:
+    words = Channel("words", np.array([1, 4]), np.array([2, 1], np.float32))
+    assert tuple(by_name(ask(asked=(words,)))) == (*CHANNELS, "words")
+
+
+def test_what_was_taken_before_comes_from_the_history_channel_only() -> None:
+    channels = by_name(ask())
+    assert sorted(channels["history"].rows) == [0, 1]
+    for name in CHANNELS[1:]:
+        assert len(channels[name].rows), name
+        assert not np.isin(channels[name].rows, [0, 1]).any(), name
+
+
+def test_history_counts_with_decay() -> None:
+    history_channel = by_name(ask())["history"]
+    # Half-lives of 120 days: item 0 twice, two of them and none of them ago; item 1 twice, one ago.
+    assert history_channel.rows.tolist() == [0, 1]
+    np.testing.assert_allclose(
+        history_channel.scores, [0.5**2 + 0.5 ** (1 / 120), 0.5 + 0.5], rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("past", [MINE, history()])
+def test_nothing_that_is_not_allowed(past: History) -> None:
+    allowed = np.array([False, True, True, False, True, False])
+    words = Channel("words", np.array([0, 4, 1]), np.array([3, 2, 1], np.float32))
+    found = ask(past, allowed=allowed, asked=(words,))
+    for channel in found.candidates.channels:
+        assert allowed[channel.rows].all(), channel.name
+    assert by_name(found)["words"].rows.tolist() == [4, 1]
+    assert by_name(found)["words"].scores.tolist() == [2, 1]
+    assert len(found.candidates.rows)
+
+
+def test_nothing_at_all_is_allowed() -> None:
+    found = ask(allowed=~EVERYTHING)
+    assert len(found.candidates.rows) == len(found.sources.graph) == 0
+
+
+def test_offers_that_run_here_and_now() -> None:
+    assert sorted(by_name(ask())["offers"].rows) == [2, 3]  # not 0, which was taken before
+    assert sorted(by_name(ask(history()))["offers"].rows) == [0, 2, 3]
+    assert by_name(ask(history(), now(0)))["offers"].rows.tolist() == [3]
+    assert sorted(by_name(ask(history(), now(2)))["offers"].rows) == [1, 3]
+
+
+def test_what_sells_here_best_first() -> None:
+    channels = by_name(ask(history()))
+    assert channels["scene"].rows.tolist() == [3, 4, 0]
+    assert channels["popular"].rows[:4].tolist() == [3, 5, 4, 0]
+    assert channels["popular"].scores[:4].tolist() == [5, 4, 3, 2]
+    assert by_name(ask(history(), now(2)))["scene"].rows.tolist() == [5]
+
+
+def test_without_a_place_there_is_no_here() -> None:
+    assert len(by_name(ask(moment=now(0)))["scene"].rows) == 0
+
+
+def test_the_category_channel_prefers_the_groups_that_the_user_takes_from() -> None:
+    # Group 1 holds items 2 and 3, group 2 items 4 and 5.
+    likes_second, likes_first = (by_name(ask(history(Event(i, 1))))["category"] for i in (5, 3))
+    assert likes_second.rows[0] == 4
+    assert likes_first.rows.tolist().index(2) < likes_first.rows.tolist().index(4)
+
+
+def test_the_graph_channel_is_the_index_without_what_was_taken() -> None:
+    channel = by_name(ask())["graph"]
+    expected = [r for r in np.argsort(-(GRAPH @ USER)) if r not in (0, 1)]
+    assert channel.rows.tolist() == expected
+
+
+def test_quotas() -> None:
+    names = CHANNELS
+    for n in (0, 1, 2):
+        found = by_name(ask(config=CandidateConfig(**dict.fromkeys(names, n))))
+        for name in names:
+            assert len(found[name].rows) == min(n, len(by_name(ask())[name].rows)), name
+
+
+def test_sources_are_of_the_candidates_in_their_order() -> None:
+    found = ask()
+    rows = found.candidates.rows
+    np.testing.assert_allclose(found.sources.graph, GRAPH[rows] @ USER, rtol=1e-6)
+    taken = np.array([0, 1])
+    strength = np.array([0.5 ** (240 / 120) + 0.5 ** (1 / 120), 2 * 0.5], np.float32)
+    together = NEIGHBOURS.scores(taken, np.sqrt(strength))
+    np.testing.assert_allclose(found.sources.together, np.log1p(10 * together[rows]), rtol=1e-5)
+    np.testing.assert_allclose(
+        found.sources.crowd, np.log1p(100 * CROWD.scores(USER, None)[rows]), rtol=1e-5
+    )
+    profile = (
+        0.5 ** (240 / 30) * CONTENT[0] + 2 * 0.5**4 * CONTENT[1] + 0.5 ** (1 / 30) * CONTENT[0]
+    )
+    np.testing.assert_allclose(
+        found.sources.content, CONTENT[rows] @ (profile / np.linalg.norm(profile)), rtol=1e-4
+    )
+
+
+def test_the_user_is_not_part_of_the_crowd() -> None:
+    channel = by_name(ask(history(Event(0, 1)), user=1))["crowd"]
+    np.testing.assert_allclose(channel.scores, CROWD.scores(USER, 1)[channel.rows], rtol=1e-6)
+    assert not np.allclose(channel.scores, CROWD.scores(USER, None)[channel.rows])
+
+
+def test_someone_without_a_history_has_no_crowd() -> None:
+    found = ask(history(), user=1)
+    assert len(by_name(found)["crowd"].rows) == 0
+    assert not found.sources.crowd.any()
+
+
+def test_someone_unknown_gets_candidates_and_finite_features() -> None:
+    found = ask(history(), now(0))
+    rows = found.candidates.rows
+    assert len(rows) == N
+    assert "history" in by_name(found)
+    assert len(by_name(found)["history"].rows) == len(by_name(found)["together"].rows) == 0
+    assert not found.sources.together.any()
+    assert not found.sources.content.any()
+    assert np.isfinite(found.sources.graph).all()
+    features = cross_features(history(), now(0), rows, found.sources, WORLD)
+    assert not np.isinf(features).any()
+
+
+def test_items_without_content_have_no_profile() -> None:
+    age = np.array([1.0])
+    found = content_profile(history(Event(2, 1)), age, np.zeros((N, 3), np.float32))
+    assert found.tolist() == [0, 0, 0]
+
+
+def test_only_the_last_hundred_events_make_the_profile() -> None:
+    past = history(*[Event(0, 2)] * 50, *[Event(1, 1)] * 100)
+    age = np.repeat([2.0, 1.0], [50, 100])
+    np.testing.assert_allclose(content_profile(past, age, CONTENT), CONTENT[1], rtol=1e-5)
+
+
+def test_token_vectors_keep_the_graph_and_the_main_axes_of_content() -> None:
+    rng = np.random.default_rng(1)
+    graph = unit(rng.normal(size=(40, 3)))
+    # Three axes carry nearly all of the content.
+    content = rng.normal(size=(40, 3)) @ rng.normal(size=(3, 8)) + 0.001 * rng.normal(size=(40, 8))
+    tokens = token_vectors(graph, content.astype(np.float32), width=3)
+    assert tokens.dtype == np.float32
+    np.testing.assert_array_equal(tokens[:, :3], graph)
+    centred = content - content.mean(0)
+    apart = np.linalg.norm(centred[:, None] - centred[None], axis=-1)
+    scale = np.sqrt((centred**2).sum(1).mean())
+    kept = np.linalg.norm(tokens[:, None, 3:] - tokens[None, :, 3:], axis=-1)
+    np.testing.assert_allclose(kept, apart / scale, atol=0.01)
+    assert np.square(tokens[:, 3:]).sum(1).mean() == pytest.approx(1, rel=1e-4)
+
+
+def test_token_vectors_of_a_shop_without_content_are_finite() -> None:
+    tokens = token_vectors(GRAPH, np.zeros((N, 3), np.float32))
+    assert tokens.shape == (N, 4 + 3)
+    assert not tokens[:, 4:].any()

@@ -1,0 +1,308 @@
+"""The reranker learns what is planted, keeps its best epoch, and repeats itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from planted_requests import (
+    HISTORY,
+    N_ITEMS,
+    bought_a_week_ago,
+    decided_by_a_feature,
+    example,
+    item_vectors,
+)
+from torch import Tensor
+
+from engine.evaluate.metrics import ndcg_at_k
+from retrieval.rerank.config import RerankConfig
+from retrieval.rerank.examples import Example, Examples
+from retrieval.rerank.features import feature_names, scene_columns
+from retrieval.rerank.model import Reranker
+from retrieval.rerank.train import (
+    Columns,
+    Epoch,
+    Fitted,
+    _drop_scene,
+    _fit_scale,
+    _ndcg,
+    _new_model,
+    _split,
+    _step,
+    fit_reranker,
+    validate,
+)
+
+GROUP = np.arange(N_ITEMS) // 4
+CONFIG = RerankConfig(
+    width=16,
+    heads=2,
+    layers=1,
+    history=HISTORY,
+    hidden=32,
+    dropout=0,
+    scene_dropout=0,
+    batch_size=16,
+    epochs=8,
+    patience=8,
+    learning_rate=1e-2,
+)
+CPU = torch.device("cpu")
+
+
+def chance(n_candidates: int) -> float:
+    """NDCG@10 to be expected of a shuffled list with one positive."""
+    rank = np.arange(1, min(n_candidates, 10) + 1)
+    return float((1 / np.log2(rank + 1)).sum() / n_candidates)
+
+
+def fit(examples: list[Example], seed: int = 0, **settings: float) -> Fitted:
+    n_tasks = examples[0].label.shape[1]
+    return fit_reranker(
+        Examples.stack(examples),
+        item_vectors(),
+        GROUP,
+        CONFIG.model_copy(update=settings),
+        columns=Columns(("signal", "noise", "more_noise"), ("purchase", "click")[:n_tasks]),
+        seed=seed,
+    )
+
+
+def untrained(examples: Examples, n_tasks: int = 1, **settings: float) -> Reranker:
+    torch.manual_seed(0)
+    config = CONFIG.model_copy(update=settings)
+    tasks = ("purchase", "click")[:n_tasks]
+    return _new_model(examples, item_vectors(), GROUP, config, tasks)
+
+
+def by_lot(n: int, n_tasks: int = 1, seed: int = 0) -> list[Example]:
+    rng = np.random.default_rng(seed)
+    return [example(rng, user=i, n_tasks=n_tasks) for i in range(n)]
+
+
+def ndcg_on(fitted: Fitted, examples: list[Example]) -> float:
+    stacked = Examples.stack(examples)
+    return validate(fitted.model, stacked, np.arange(len(stacked)), 64)[0]
+
+
+def test_a_rule_in_the_features_is_learned() -> None:
+    fitted = fit(decided_by_a_feature(200, seed=0))
+    assert ndcg_on(fitted, decided_by_a_feature(100, seed=1)) > 0.9 > chance(8) + 0.35
+
+
+def test_a_rule_of_item_time_and_place_is_learned_by_attention_alone() -> None:
+    fitted = fit(bought_a_week_ago(500, seed=0), epochs=14)
+    assert ndcg_on(fitted, bought_a_week_ago(100, seed=1)) > 0.9 > chance(10) + 0.4
+
+
+def test_lots_cannot_be_learned() -> None:
+    fitted = fit(by_lot(150), epochs=4)
+    assert ndcg_on(fitted, by_lot(300, seed=1)) == pytest.approx(chance(8), abs=0.1)
+
+
+def test_one_batch_is_overfitted() -> None:
+    examples = Examples.stack(by_lot(8, n_tasks=2))
+    model, which = untrained(examples, n_tasks=2), np.arange(8)
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
+    model.train()
+    losses = [_step(model, optimizer, examples.batch(which), CONFIG, CPU) for _ in range(120)]
+    assert losses[-1] < 0.05 * losses[0]
+    for task in range(2):
+        assert validate(model, examples, which, 8, task)[0] == 1
+
+
+def test_gradients_do_not_accumulate_between_steps() -> None:
+    examples = Examples.stack(by_lot(16))
+    first, second = examples.batch(np.arange(8)), examples.batch(np.arange(8, 16))
+
+    def gradients_after(*batches: object) -> list[Tensor]:
+        model = untrained(examples)
+        still = torch.optim.SGD(model.parameters(), lr=0.0)
+        for batch in batches:
+            _step(model, still, batch, CONFIG, CPU)  # type: ignore[arg-type]
+        return [p.grad.clone() for p in model.parameters() if p.grad is not None]
+
+    alone, after_another = gradients_after(second), gradients_after(first, second)
+    assert len(alone) == len(after_another) > 0
+    for one, other in zip(alone, after_another, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_steps_are_clipped() -> None:
+    examples = Examples.stack(by_lot(8))
+    model = untrained(examples)
+    still = torch.optim.SGD(model.parameters(), lr=0.0)
+    heavy = CONFIG.model_copy(update={"calibration_weight": 1e4})
+    _step(model, still, examples.batch(np.arange(8)), heavy, CPU)
+    norms = torch.stack([p.grad.norm() for p in model.parameters() if p.grad is not None])
+    assert norms.norm().item() == pytest.approx(1, rel=1e-3)
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    examples = decided_by_a_feature(40, seed=0)
+    settings = {"epochs": 2, "dropout": 0.2, "scene_dropout": 0.3}
+    first = fit(examples, seed=3, **settings)
+    torch.rand(7)  # what was drawn elsewhere does not matter
+    again, other = fit(examples, seed=3, **settings), fit(examples, seed=4, **settings)
+    assert first.epochs == again.epochs
+    weights, same = first.model.state_dict(), again.model.state_dict()
+    for name, value in weights.items():
+        assert torch.equal(value, same[name]), name
+    assert any(not torch.equal(v, other.model.state_dict()[k]) for k, v in weights.items())
+
+
+def test_training_stops_early_and_keeps_the_best_epoch() -> None:
+    examples = by_lot(60)
+    fitted = fit(examples, epochs=40, patience=2)
+    score = [e.ndcg + CONFIG.new_item_weight * e.ndcg_new for e in fitted.epochs]
+    assert fitted.best == 1 + int(np.argmax(score))
+    assert len(fitted.epochs) == fitted.best + 2 < 40
+    stacked = Examples.stack(examples)
+    _, held_out = _split(stacked.user, np.random.default_rng(0))
+    best = fitted.epochs[fitted.best - 1]
+    assert validate(fitted.model, stacked, held_out, 16) == pytest.approx(
+        (best.ndcg, best.ndcg_new), abs=1e-6
+    )
+    assert not fitted.model.training
+
+
+def test_held_out_users_without_a_positive_of_the_first_task_do_not_stop_training() -> None:
+    examples = by_lot(20, n_tasks=2)
+    for one in examples:
+        one.label[:, 0] = False
+    fitted = fit(examples, epochs=2)
+    assert [e.ndcg for e in fitted.epochs] == [0, 0]
+    assert fitted.best == 1
+
+
+def test_one_user_is_trained_and_measured_on() -> None:
+    examples = [replace(e, user=5) for e in by_lot(4)]
+    assert fit(examples, epochs=2).epochs[-1].ndcg > 0
+
+
+def test_progress_is_told() -> None:
+    epochs: list[Epoch] = []
+    steps: list[tuple[int, int]] = []
+    fitted = fit_reranker(
+        Examples.stack(by_lot(40)),
+        item_vectors(),
+        GROUP,
+        CONFIG.model_copy(update={"epochs": 2}),
+        columns=Columns(("a", "b", "c"), ("purchase",)),
+        seed=0,
+        on_epoch=epochs.append,
+        on_step=lambda *at: steps.append(at),
+    )
+    assert tuple(epochs) == fitted.epochs
+    assert steps == [(i, 6) for i in range(1, 7)]  # 37 users are trained on, 16 at a time
+
+
+def test_validation_users_are_never_trained_on() -> None:
+    user = np.random.default_rng(0).integers(0, 50, 300)
+    train, held_out = _split(user, np.random.default_rng(1))
+    assert len(np.unique(user[held_out])) == 4  # 8 % of 50
+    assert not set(user[train]) & set(user[held_out])
+    np.testing.assert_array_equal(np.sort(np.concatenate([train, held_out])), np.arange(300))
+
+
+def test_features_are_scaled_by_what_is_known_of_them() -> None:
+    one = example(np.random.default_rng(0), n_candidates=4)
+    one.features[:] = np.array(
+        [[1, 5, np.nan], [3, 5, np.nan], [np.nan, 5, np.nan], [5, 5, np.nan]]
+    )
+    examples = Examples.stack([one])
+    model = untrained(examples)
+    _fit_scale(model, examples, np.random.default_rng(0))
+    assert model.scale.mean.tolist() == [3, 5, 0]
+    torch.testing.assert_close(model.scale.std, torch.tensor([(8 / 3) ** 0.5, 1, 1]))
+
+
+def test_a_new_network_expects_what_is_usual() -> None:
+    examples = Examples.stack(by_lot(10))
+    bias = untrained(examples).heads_out.bias
+    torch.testing.assert_close(bias.sigmoid(), torch.tensor([1 / 8]))
+
+
+NAMES = feature_names(2)
+OF_SCENE = scene_columns(NAMES)
+
+
+def wide(n: int) -> Examples:
+    rng = np.random.default_rng(0)
+    drawn = [example(rng, user=i) for i in range(n)]
+    return Examples.stack(
+        replace(e, features=rng.normal(size=(len(e.candidates), len(NAMES))).astype(np.float32))
+        for e in drawn
+    )
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_a_hidden_scene_hides_the_place_and_the_offers_and_nothing_else(share: float) -> None:
+    examples = wide(20)
+    before = examples.batch(np.arange(20))
+    found = _drop_scene(
+        examples.batch(np.arange(20)),
+        share,
+        torch.from_numpy(OF_SCENE),
+        np.random.default_rng(0),
+    )
+    hidden = found.batch.features.isnan().any(-1).any(-1)
+    n = int(hidden.sum())
+    assert n == share * 20 if share in (0, 1) else 0 < n < 20
+    missing = found.batch.features.isnan()
+    assert torch.equal(
+        missing, (hidden[:, None, None] & torch.from_numpy(OF_SCENE)).expand_as(missing)
+    )
+    torch.testing.assert_close(found.batch.features[~missing], before.batch.features[~missing])
+    assert not found.batch.here[hidden].any()
+    assert not found.batch.scene[hidden, -1].any()
+    assert torch.equal(found.batch.here[~hidden], before.batch.here[~hidden])
+    assert torch.equal(found.batch.scene[~hidden], before.batch.scene[~hidden])
+    assert torch.equal(found.batch.scene[:, :-1], before.batch.scene[:, :-1])
+    assert torch.equal(found.batch.clock, before.batch.clock)
+    # The training requests themselves are not touched.
+    assert not examples.batch(np.arange(20)).batch.features.isnan().any()
+
+
+@given(st.integers(1, 14), st.integers(0, 10_000), st.integers(1, 12))
+def test_ndcg_is_that_of_the_evaluation(n_candidates: int, seed: int, k: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores = rng.permuted(np.tile(np.arange(n_candidates), (5, 1)), axis=1).astype(np.float32)
+    label = rng.random(scores.shape) < 0.3
+    mask = rng.random(scores.shape) < 0.8
+    found = _ndcg(*(torch.from_numpy(x) for x in (scores, label, mask)), k=k).numpy()
+    rows = np.argsort(-np.where(mask, scores, -np.inf), axis=1, kind="stable")
+    valid = np.take_along_axis(mask, rows, axis=1)
+    targets = [np.flatnonzero(m & y) for m, y in zip(mask, label, strict=True)]
+    empty = np.array([len(t) == 0 for t in targets])
+    np.testing.assert_array_equal(np.isnan(found), empty)
+    expected = ndcg_at_k(rows, valid, targets, k)
+    np.testing.assert_allclose(found[~empty], expected[~empty], rtol=1e-5)
+
+
+def test_validation_tells_new_items_from_all() -> None:
+    examples = by_lot(12)
+    rng = np.random.default_rng(1)
+    for one in examples:
+        one.is_new[:] = rng.random(len(one.is_new)) < 0.6
+    stacked = Examples.stack(examples)
+    model = untrained(stacked).eval()
+    every, new = validate(model, stacked, np.arange(12), 5)
+    labelled = stacked.batch(np.arange(12))
+    with torch.inference_mode():
+        scores = model(labelled.batch)[..., 0].numpy()
+
+    def mean_ndcg(mask: np.ndarray) -> float:
+        rows = np.argsort(-np.where(mask, scores, -np.inf), axis=1)
+        positive = labelled.label[..., 0].numpy() & mask
+        valid = np.take_along_axis(mask, rows, axis=1)
+        return float(ndcg_at_k(rows, valid, [np.flatnonzero(p) for p in positive], 10).mean())
+
+    assert every == pytest.approx(mean_ndcg(labelled.batch.candidate_mask.numpy()), rel=1e-5)
+    assert new == pytest.approx(mean_ndcg(labelled.is_new.numpy()), rel=1e-5)
+    assert abs(new - every) > 1e-3
