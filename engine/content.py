@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from encoders import Encoder, ImageError, VectorCache, cached_images, cached_texts, fuse
 from engine.dataset import Dataset
-from engine.errors import MissingExtraError
+from engine.errors import DataError, MissingExtraError
 from engine.interactions import Floats
 from engine.pictures import read_picture
 
@@ -86,7 +86,7 @@ def _pictures(
             data = read_picture(Path(dataset.folder), name)
             if data is not None:
                 vectors[name] = cached_images(cache, encoder, [data])[0]
-        except (ImageError, OSError, MissingExtraError) as error:
+        except (ImageError, DataError, OSError, MissingExtraError) as error:
             bad.append(f"{name}: {error}")
     if bad and on_note:
         on_note(f"{len(bad)} of {len(distinct)} pictures not encoded; the first: {bad[0]}")
