@@ -52,6 +52,9 @@ from retrieval.rerank.features import feature_names
 from retrieval.rerank.records import DAY_S, ItemTable
 from retrieval.rerank.train import Columns, fit_reranker
 
+REQUEST_SETTINGS = {"weeks", "max_requests", "half_life_days", "negatives", "history"}
+"""What of the reranker's settings decides its training requests; the rest is its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -105,7 +108,7 @@ def build(
     early = _graph(job, tables, content, encoded, as_of=job.since_unix_s)
     latest = _graph(job, tables, content, encoded, as_of=as_of_unix_s, like=early)
     items = _recommendable(item_table(dataset, tables, content.vectors, config.seed), job)
-    ranker = _rerank(job, items, content, early, latest)
+    ranker = _rerank(job, items, content, early)
     return _assemble(
         job, run, items, encoder, {"content": encoded, "graph": latest, "rank": ranker}
     )
@@ -226,14 +229,14 @@ def _fixed(job: Job, items: ItemTable, graph: Path) -> Fixed:
     )
 
 
-def _rerank(job: Job, items: ItemTable, content: Content, early: Path, latest: Path) -> Path:
+def _rerank(job: Job, items: ItemTable, content: Content, early: Path) -> Path:
     """Train on requests after ``early``'s moment, with vectors that never saw them."""
     config = job.config
     reads = {
         "early": early.name,
-        "latest": latest.name,
+        "until": str(job.as_of_unix_s),
         "candidates": config.candidates.model_dump_json(),
-        "rerank": config.rerank.model_dump_json(),
+        "requests": config.rerank.model_dump_json(include=REQUEST_SETTINGS),
         "min_users": str(config.min_users),
     }
     reporter = job.stages.reporter
@@ -284,7 +287,9 @@ def _rerank(job: Job, items: ItemTable, content: Content, early: Path, latest: P
         epochs = [asdict(epoch) for epoch in fitted.epochs]
         write_json(folder / "metrics.json", {"epochs": epochs, "best": fitted.best})
 
-    trained = job.stages.run("rerank", reads, train)
+    trained = job.stages.run(
+        "rerank", {"asked": asked.name, "config": config.rerank.model_dump_json()}, train
+    )
     return trained
 
 

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from engine.arrays import local_seconds, to_unix_s
@@ -30,13 +31,13 @@ from engine.recommendation import Answer, ChannelHit, Recommendation, Shopper, T
 from engine.runtime import Run, load_run
 from engine.scene import Scene
 from engine.scoring import Asked, Scored, Wish, nearest_by_content, score
+from engine.shopper import shopper_of
 from engine.store import EventStore, Impression, Slot
 from engine.types import Event, Item
 from retrieval.candidates import Channel, top_rows
 from retrieval.rerank.records import Moment
 
 REMEMBERED_QUERIES = 4_096
-SUMMARY_CATEGORIES = 3
 
 
 class Engine:
@@ -222,7 +223,7 @@ class Engine:
         """Users with the most events, for people to pick from."""
         counts = np.diff(self._run.offsets)
         rows = np.argsort(-counts, kind="stable")[:limit]
-        return [self._shopper(int(row), int(counts[row])) for row in rows]
+        return [shopper_of(self._run, int(row)) for row in rows]
 
     def places(self) -> list[str]:
         """Places that the run knows, busiest first."""
@@ -309,7 +310,7 @@ class Engine:
                     rank=rank,
                     item=facts.item,
                     score=float(scored.total[slot.at]),
-                    probability=float(1 / (1 + np.exp(-logit))),
+                    probability=float(self._run.model.probability(torch.tensor(logit))),
                     reason=sentence(evidence, facts),
                     evidence=evidence,
                     trace=Trace(hits, logit, float(scored.wish[slot.at]), slot.rules),
@@ -336,16 +337,3 @@ class Engine:
     def _encode_words(self, text: str) -> Floats:
         vector: Floats = self._run.encoder.encode_texts([text])[0]
         return vector
-
-    def _shopper(self, row: int, events: int) -> Shopper:
-        first, last = int(self._run.offsets[row]), int(self._run.offsets[row + 1])
-        items = self._run.history.item[first:last]
-        names: dict[str, int] = {}
-        for item, times in zip(*np.unique(items, return_counts=True), strict=True):
-            path = self._run.catalogue[int(item)].categories
-            if path:
-                name = path[min(1, len(path) - 1)]
-                names[name] = names.get(name, 0) + int(times)
-        top = sorted(names, key=lambda name: (-names[name], name))[:SUMMARY_CATEGORIES]
-        summary = f"mostly {', '.join(name.lower() for name in top)}" if top else ""
-        return Shopper(self._run.vocabulary.users.id(row), events, summary)

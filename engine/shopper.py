@@ -9,12 +9,14 @@ import numpy as np
 
 from engine.arrays import kind_weights, local_seconds, to_unix_s
 from engine.interactions import Ints
+from engine.recommendation import Shopper
 from engine.runtime import Run
 from engine.types import Event, EventKind
 from engine.vocabulary import SESSION_GAP_S
 from retrieval.rerank.records import History, Moment
 
 KINDS = list(EventKind)
+SUMMARY_CATEGORIES = 3
 
 
 def history_of(run: Run, user_id: str, live: Sequence[Event], moment: Moment) -> History:
@@ -42,6 +44,21 @@ def history_of(run: Run, user_id: str, live: Sequence[Event], moment: Moment) ->
         order = np.argsort(joined.at_unix_s, kind="stable")
         joined = History(*(getattr(joined, f.name)[order] for f in fields(joined)))
     return joined
+
+
+def shopper_of(run: Run, row: int) -> Shopper:
+    """A user of the run and what they take most."""
+    first, last = int(run.offsets[row]), int(run.offsets[row + 1])
+    names: dict[str, int] = {}
+    items, times = np.unique(run.history.item[first:last], return_counts=True)
+    for item, n in zip(items, times, strict=True):
+        path = run.catalogue[int(item)].categories
+        if path:
+            name = path[min(1, len(path) - 1)]
+            names[name] = names.get(name, 0) + int(n)
+    top = sorted(names, key=lambda name: (-names[name], name))[:SUMMARY_CATEGORIES]
+    summary = f"mostly {', '.join(name.lower() for name in top)}" if top else ""
+    return Shopper(run.vocabulary.users.id(row), last - first, summary)
 
 
 def dismissed_rows(run: Run, live: Sequence[Event]) -> Ints:

@@ -73,7 +73,8 @@ class RerankConfig(BaseModel):
     """Of AdamW."""
     new_item_weight: float = Field(0.5, ge=0)
     """Weight of the list of never-taken candidates beside the list of all."""
-    calibration_weight: float = Field(0.3, ge=0)
-    """Weight of the pointwise loss, which makes a score a probability."""
+    calibration_weight: float = Field(0.02, ge=0)
+    """Weight of the pointwise loss, which makes the scores of different lists comparable; it
+    costs accuracy at the top of the list."""
     averaging: float = Field(0.995, ge=0, lt=1)
     """Decay of the running mean of the weights that is kept; 0 keeps the last weights."""

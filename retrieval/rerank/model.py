@@ -121,6 +121,8 @@ class Reranker(nn.Module):
 
     items: Tensor
     group: Tensor
+    platt: Tensor
+    """Slope and offset per task, ``[tasks, 2]``; see :mod:`retrieval.rerank.calibrate`."""
 
     def __init__(self, shape: Shape, items: Tensor, group: Tensor) -> None:
         """Make an untrained network.
@@ -135,6 +137,7 @@ class Reranker(nn.Module):
         d, n = shape.width, shape.heads
         self.register_buffer("items", items, persistent=False)
         self.register_buffer("group", group, persistent=False)
+        self.register_buffer("platt", torch.tensor([[1.0, 0.0]] * len(shape.task_names)))
         self.scale = FeatureScale(shape.n_features)
         self.item_in = nn.Linear(shape.item_width, d)
         self.kind_in = nn.Embedding(N_KINDS, d)
@@ -187,6 +190,11 @@ class Reranker(nn.Module):
         joined = self.join(torch.cat([wide, met, candidate * met, state[:, -1:] * candidate], -1))
         logits: Tensor = self.heads_out(joined)
         return logits
+
+    def probability(self, logits: Tensor, task: int = 0) -> Tensor:
+        """Calibrated probability that the user takes a candidate, of the logits' shape."""
+        slope, offset = self.platt[task]
+        return torch.sigmoid(slope * logits + offset)
 
     def _visible(self, batch: Batch) -> Tensor:
         scene = torch.ones_like(batch.token_mask[:, :1])

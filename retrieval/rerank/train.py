@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from retrieval.rerank.calibrate import fit_platt
 from retrieval.rerank.config import RerankConfig
 from retrieval.rerank.examples import Examples, LabelledBatch
 from retrieval.rerank.features import scene_columns
@@ -118,6 +119,7 @@ def fit_reranker(
         elif number - chosen >= config.patience:
             break
     model.load_state_dict(weights)
+    model.platt.copy_(_calibration(model, examples, held_out, config.batch_size))
     return Fitted(model.eval().cpu(), tuple(epochs), chosen)
 
 
@@ -167,6 +169,23 @@ def validate(
         new.append(_ndcg(scores, label, mask & labelled.is_new))
     mean = torch.cat(every).nanmean().nan_to_num()  # NaN where no list has a positive
     return float(mean), float(torch.cat(new).nan_to_num().mean())
+
+
+@torch.inference_mode()
+def _calibration(model: Reranker, examples: Examples, which: Ints, batch_size: int) -> Tensor:
+    """Slope and offset of each task on held-out lists, float32 ``[tasks, 2]``."""
+    model.eval()
+    device = next(model.parameters()).device
+    logits, labels, weights = [], [], []
+    for chunk in _batches(which, batch_size):
+        labelled = examples.batch(chunk)
+        mask = labelled.batch.candidate_mask
+        logits.append(model(labelled.batch.to(device)).cpu()[mask])
+        labels.append(labelled.label[mask])
+        weights.append(labelled.log_weight[mask].exp())
+    scores, label, weight = torch.cat(logits), torch.cat(labels), torch.cat(weights)
+    tasks = range(label.shape[1])
+    return torch.stack([fit_platt(scores[:, t], label[:, t], weight) for t in tasks])
 
 
 def _ndcg(scores: Tensor, label: Tensor, mask: Tensor, k: int = 10) -> Tensor:

@@ -302,7 +302,7 @@ def photo(grocer: Engine, small_dataset: Path) -> tuple[bytes, str]:
 
 
 def test_a_photo_lifts_what_looks_like_it(grocer, household, photo):
-    data, image = photo
+    data, _ = photo
     listed = grocer.recommend(household, Scene(time=SCENE.time, image=data))
     assert any("photo" in channels(r) for r in listed)
     assert all(r.trace.wish_score != 0 for r in listed)
@@ -448,7 +448,7 @@ def test_an_encoder_that_gives_other_vectors_is_refused(copy):
     probe = json.loads(path.read_text())
     probe["text"] = probe["text"][1:] + probe["text"][:1]
     path.write_text(json.dumps(probe))
-    with pytest.raises(ManifestError, match="probe.json: altered"):
+    with pytest.raises(ManifestError, match=r"probe\.json: altered"):
         Engine.open(copy)
     manifest = json.loads((copy / MANIFEST_FILE).read_text())
     (copy / MANIFEST_FILE).unlink()
@@ -463,7 +463,7 @@ def test_a_damaged_run_does_not_open(copy):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    with pytest.raises(ManifestError, match=r"model.safetensors: altered"):
+    with pytest.raises(ManifestError, match=r"model\.safetensors: altered"):
         Engine.open(copy)
 
 

@@ -1,0 +1,36 @@
+"""Turn scores into probabilities: Platt scaling (Platt 1999) on lists that were not trained on."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+MAX_STEPS = 50
+
+
+def fit_platt(logits: Tensor, label: Tensor, weight: Tensor) -> Tensor:
+    """Slope a and offset b of ``sigmoid(a * logit + b)``, by Newton's method.
+
+    Args:
+        logits: float32 ``[N]``.
+        label: bool ``[N]``.
+        weight: float32 ``[N]``: how many candidates each stands for.
+
+    Returns:
+        float32 ``[2]``: a (not negative) and b; the identity where labels are all alike.
+    """
+    identity = torch.tensor([1.0, 0.0])
+    if len(label) == 0 or bool(label.all()) or not bool(label.any()):
+        return identity
+    x = torch.stack([logits.double(), torch.ones(len(logits), dtype=torch.double)], dim=1)
+    y, w = label.double(), weight.double()
+    theta = identity.double()
+    for _ in range(MAX_STEPS):
+        p = torch.sigmoid(x @ theta)
+        gradient = x.T @ (w * (p - y))
+        curvature = (x * (w * p * (1 - p)).clamp(min=1e-12)[:, None]).T @ x
+        step = torch.linalg.solve(curvature + 1e-9 * torch.eye(2, dtype=torch.double), gradient)
+        theta = theta - step.clamp(-2, 2)
+        if float(step.abs().max()) < 1e-8:
+            break
+    return theta.float() if theta[0] > 0 else identity
