@@ -23,6 +23,7 @@ import httpx
 import numpy as np
 import torch
 
+from benchmarks import pages
 from benchmarks.cases import RESULTS, Case, markdown, measured, write
 from engine import Engine, Scene
 from engine.scoring import Asked, prepare
@@ -38,6 +39,7 @@ def main() -> None:
     run = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/demo")
     cases = [*_quality(run), *_latency(run), *_http(run), *_minutes(run)]
     write("demo", cases)
+    pages.main()
     print(markdown("demo"))
 
 

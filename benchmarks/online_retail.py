@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks import pages
 from benchmarks.cases import RESULTS, Case, markdown, measured, write
 
 COMMAND = "make bench-online-retail"
@@ -36,6 +37,7 @@ def main() -> None:
     _vitrine("evaluate", str(DATA), str(RUN), "--json", str(FIGURES))
     minutes = (time.perf_counter() - started) / 60
     write("online_retail", [*_quality(), measured("minutes", minutes, "min", command=COMMAND)])
+    pages.main()
     print(markdown("online_retail"))
 
 

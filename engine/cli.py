@@ -5,7 +5,6 @@ Every command imports what it needs when it runs, so that ``--help`` answers at 
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +16,7 @@ from rich.text import Text
 
 from engine.errors import DataError
 from engine.progress import ConsoleReporter
-from engine.terminal import Commands, checked, console, show
+from engine.terminal import Commands, checked, console, must_be_free, show
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,7 +32,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    help="A recommendation engine that a shop can run by itself.",
     epilog="Example: vitrine demo",
 )
 
@@ -317,22 +315,9 @@ def _serve(
 
     if host not in HOSTS:
         raise typer.BadParameter(f"got {host!r}, expected one of {', '.join(HOSTS)}")
-    _must_be_free(HOSTS[host], port)
+    must_be_free(HOSTS[host], port)
     console.print(Text(f"Open http://{host}:{port}  (Ctrl-C stops)"), soft_wrap=True)
     listen(run, host=host, port=port, workers=workers, threads=threads, store_url=store_url)
-
-
-def _must_be_free(address: str, port: int) -> None:
-    """Find out before the engine is loaded, not after."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError as error:
-            raise typer.BadParameter(
-                f"{port} cannot be listened on ({error.strerror}): choose another with --port"
-            ) from error
 
 
 def _settings(

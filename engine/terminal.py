@@ -1,8 +1,9 @@
-"""What the commands share: consoles, errors as one line, a list as a table."""
+"""What the commands share: consoles, errors as one line, checks, a list as a table."""
 
 from __future__ import annotations
 
 import json
+import socket
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -67,6 +68,23 @@ def checked() -> Iterator[None]:
         field = ".".join(map(str, first["loc"]))
         message = first["msg"].removeprefix("Value error, ")
         raise DataError(f"{field}: {message}") from error
+
+
+def must_be_free(address: str, port: int) -> None:
+    """Find out that a port is taken before the engine is loaded, not after.
+
+    Raises:
+        BadParameter: The address and port cannot be listened on.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            raise typer.BadParameter(
+                f"{port} cannot be listened on ({error.strerror}): choose another with --port"
+            ) from error
 
 
 def show(found: Sequence[Recommendation], title: str, *, as_json: bool) -> None:

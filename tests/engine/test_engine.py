@@ -492,8 +492,8 @@ def test_a_trained_engine_knows_tastes_and_habits(shop, planted_shop: Dataset):
     assert np.mean(own) >= 0.9
     assert np.mean(habits) >= 0.95
     assert np.mean(first) >= 0.8
-    # Of what a user never took, their own block is less than a third by now.
-    assert np.mean(news) >= 0.6
+    # Of what a user never took, about a fifth is of their own block by now.
+    assert np.mean(news) >= 0.5
 
 
 def test_one_purchase_tells_a_strangers_taste(shop):

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from retrieval.rerank.calibrate import fit_platt
+
+
+def _drawn(slope: float, offset: float, n: int = 60_000) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(n, generator=generator) * 2
+    chance = torch.sigmoid(slope * logits + offset)
+    return logits, torch.rand(n, generator=generator) < chance
+
+
+@pytest.mark.parametrize(("slope", "offset"), [(1.0, 0.0), (0.5, -2.0), (2.0, 1.0)])
+def test_planted_slope_and_offset_are_found(slope: float, offset: float) -> None:
+    logits, label = _drawn(slope, offset)
+    found = fit_platt(logits, label, torch.ones(len(logits)))
+    torch.testing.assert_close(found, torch.tensor([slope, offset]), atol=0.06, rtol=0)
+
+
+def test_a_weight_of_three_counts_as_three_candidates() -> None:
+    logits, label = _drawn(1.0, -1.0, 3_000)
+    weight = torch.where(label, 1.0, 3.0)
+    times = weight.long()
+    repeated = fit_platt(
+        logits.repeat_interleave(times), label.repeat_interleave(times), torch.ones(times.sum())
+    )
+    torch.testing.assert_close(fit_platt(logits, label, weight), repeated, atol=1e-4, rtol=0)
+
+
+def test_the_mean_probability_is_the_rate() -> None:
+    logits, label = _drawn(0.7, -3.0)
+    slope, offset = fit_platt(logits, label, torch.ones(len(logits)))
+    assert float(torch.sigmoid(slope * logits + offset).mean()) == pytest.approx(
+        float(label.float().mean()), abs=1e-4
+    )
+
+
+@pytest.mark.parametrize("label", [[True, True], [False, False], []])
+def test_without_both_answers_scores_stay_as_they_are(label: list[bool]) -> None:
+    n = len(label)
+    found = fit_platt(torch.arange(n).float(), torch.tensor(label, dtype=torch.bool), torch.ones(n))
+    assert found.tolist() == [1.0, 0.0]
