@@ -64,7 +64,7 @@ def save_reranker(folder: Path, model: Reranker) -> None:
     write_json(folder / "shape.json", asdict(model.shape))
 
 
-def load_reranker(folder: Path, items: Floats, group: Ints) -> Reranker:
+def load_reranker(folder: Path, items: Floats, group: Ints, *, n_features: int) -> Reranker:
     """Read a network, ready to score.
 
     Raises:
@@ -72,6 +72,11 @@ def load_reranker(folder: Path, items: Floats, group: Ints) -> Reranker:
     """
     shape = read_json(folder / "shape.json")
     shape["task_names"] = tuple(shape["task_names"])
+    if shape.get("n_features") != n_features:
+        raise ManifestError(
+            f"{folder}: made for {shape.get('n_features')} features, this version has "
+            f"{n_features}; train again"
+        )
     model = Reranker(Shape(**shape), torch.from_numpy(items), torch.from_numpy(group))
     try:
         model.load_state_dict(load_file(folder / MODEL_FILE))

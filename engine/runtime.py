@@ -23,7 +23,7 @@ from engine.vocabulary import Vocabulary
 from graph import KnowledgeGraph
 from retrieval.index import VectorIndex, open_index
 from retrieval.recall import Tables, token_vectors
-from retrieval.rerank.features import World
+from retrieval.rerank.features import World, feature_names
 from retrieval.rerank.model import Reranker
 from retrieval.rerank.records import History
 
@@ -119,7 +119,10 @@ def load_run(folder: Path) -> Run:
         by_content=open_index(folder / "content" / "index"),
         kg=KnowledgeGraph.open(folder / "graph" / "kg"),
         model=layout.load_reranker(
-            folder / "rank", token_vectors(vectors, content.vectors), world.items.groups[0]
+            folder / "rank",
+            token_vectors(vectors, content.vectors),
+            world.items.groups[0],
+            n_features=len(feature_names(len(world.items.n_groups))),
         ),
         encoder=encoder,
     )

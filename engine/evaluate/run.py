@@ -35,7 +35,8 @@ class Comparison:
     table: Table
     all_ratio: Interval
     """NDCG of ours over that of the best baseline, same requests."""
-    new_ratio: Interval
+    new_ratio: Interval | None
+    """None where no user had a target that was new."""
     best_all: str
     best_new: str
 
@@ -115,20 +116,20 @@ def evaluate_run(
         Row(
             OURS,
             Figures.of(ours["all"], f"run {engine.run_id}"),
-            Figures.of(ours["new"], f"run {engine.run_id}"),
+            _figures_if_any(ours["new"], f"run {engine.run_id}"),
         ),
         Row(f"{OURS}, place withheld", Figures.of(ours["no scene"]), None),
         *(
-            Row(method, Figures.of(a, settings[method][0]), Figures.of(n, settings[method][1]))
+            Row(method, Figures.of(a, settings[method][0]), _figures_if_any(n, settings[method][1]))
             for method, (a, n) in theirs.items()
         ),
     ]
     best_all = max(theirs, key=lambda m: float(theirs[m][0].ndcg.mean()))
-    best_new = max(theirs, key=lambda m: float(theirs[m][1].ndcg.mean()))
+    best_new = max(theirs, key=lambda m: float(theirs[m][1].ndcg.sum()))
     outcome = Comparison(
         Table(f"{dataset.settings.name}: first baskets after the cut", 10, tuple(rows), notes),
         ratio_interval(ours["all"].ndcg, theirs[best_all][0].ndcg),
-        ratio_interval(ours["new"].ndcg, theirs[best_new][1].ndcg),
+        _ratio_if_any(ours["new"], theirs[best_new][1]),
         best_all,
         best_new,
     )
@@ -136,6 +137,14 @@ def evaluate_run(
         write_json(out, asdict(outcome))
         out.with_suffix(".md").write_text(outcome.table.to_markdown() + "\n", encoding="utf-8")
     return outcome
+
+
+def _figures_if_any(scores: Scores, settings: str) -> Figures | None:
+    return Figures.of(scores, settings) if len(scores.user) else None
+
+
+def _ratio_if_any(ours: Scores, theirs: Scores) -> Interval | None:
+    return ratio_interval(ours.ndcg, theirs.ndcg) if len(ours.user) else None
 
 
 def _ours(engine: Engine, asked: EvaluationSet, view: str, reporter: Reporter) -> Scores:

@@ -63,18 +63,17 @@ class RerankConfig(BaseModel):
     """Retrieved candidates without a positive label kept per training request."""
     batch_size: PositiveInt = 64
     """Requests per step."""
-    epochs: PositiveInt = 4
+    epochs: PositiveInt = 5
     """Epochs at most."""
     patience: PositiveInt = 2
     """Epochs without a better validation NDCG@10 before training stops."""
-    learning_rate: PositiveFloat = 2e-3
+    learning_rate: PositiveFloat = 3e-3
     """Peak of the one-cycle schedule of AdamW."""
     weight_decay: float = Field(1e-3, ge=0)
     """Of AdamW."""
     new_item_weight: float = Field(0.5, ge=0)
     """Weight of the list of never-taken candidates beside the list of all."""
-    calibration_weight: float = Field(0.02, ge=0)
-    """Weight of the pointwise loss, which makes the scores of different lists comparable; it
-    costs accuracy at the top of the list."""
+    calibration_weight: float = Field(0.1, ge=0)
+    """Weight of the pointwise loss, which makes the scores of different lists comparable."""
     averaging: float = Field(0.995, ge=0, lt=1)
     """Decay of the running mean of the weights that is kept; 0 keeps the last weights."""
