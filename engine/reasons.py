@@ -43,6 +43,8 @@ class Situation:
     """Distinct items of the history."""
     strength: Floats
     """Visits in which each was taken, float32 of the same length."""
+    slot: int
+    """Part of the week, as :func:`retrieval.rerank.trends.day_slot` counts."""
 
     @classmethod
     def of(
@@ -51,7 +53,9 @@ class Situation:
         """Gather it once per answer."""
         taken, counts = np.unique(history.item, return_counts=True)
         user = run.vocabulary.users.find(user_id)
-        return cls(run, user, scene, history, moment, taken, counts.astype(np.float32))
+        slot = int(day_slot(np.array([moment.local_s]))[0])
+        strength = counts.astype(np.float32)
+        return cls(run, user, scene, history, moment, taken, strength, slot)
 
     @property
     def verb(self) -> Verb:
@@ -87,8 +91,8 @@ def facts_of(
         place=run.vocabulary.places.id(moment.place) if moment.place else None,
         place_lift=place_lift,
         sold_here=sold_here,
-        slot=_slot_name(moment),
-        slot_lift=float(np.exp(trends.slot_lift[_slot(moment), row])),
+        slot=_slot_name(situation.slot),
+        slot_lift=float(np.exp(trends.slot_lift[situation.slot, row])),
         sold_28_days=int(trends.last_28_days[row]),
         together=together,
         together_share=share,
@@ -113,36 +117,31 @@ def _habit(situation: Situation, row: int) -> tuple[int, float | None, float | N
 
 
 def _together(situation: Situation, row: int) -> tuple[Item | None, float]:
-    """The item of the history whose users overlap most with those of this one."""
-    taken = situation.taken[situation.taken != row]
+    """The item of the history that most of this one's users took too."""
+    neighbours, taken = situation.run.tables.neighbours, situation.taken
     if len(taken) == 0:
         return None, 0.0
-    neighbours = situation.run.tables.neighbours
-    weight = np.where(neighbours.rows[taken] == row, neighbours.weight[taken], 0).max(axis=1)
+    at = np.searchsorted(taken, neighbours.rows[row]).clip(max=len(taken) - 1)
+    weight = np.where(taken[at] == neighbours.rows[row], neighbours.weight[row], np.float32(0))
     best = int(weight.argmax())
     if weight[best] <= 0:
         return None, 0.0
-    return situation.run.catalogue[int(taken[best])], float(weight[best])
+    return situation.run.catalogue[int(neighbours.rows[row, best])], float(weight[best])
 
 
 def _place(run: Run, moment: Moment, row: int) -> tuple[float, float | None]:
     trends = run.world.trends
     if moment.place == 0:
         return 0.0, None
-    here = float(trends.place_counts[moment.place, row])
+    here = float(trends.at_place(moment.place).sold[row])
     if here < MIN_SALES_FOR_LIFT:
         return here, None
     share = here / max(float(trends.place_totals[moment.place]), 1.0)
     return here, share / max(float(trends.overall_share[row]), 1e-9)
 
 
-def _slot(moment: Moment) -> int:
-    return int(day_slot(np.array([moment.local_s]))[0])
-
-
-def _slot_name(moment: Moment) -> str:
+def _slot_name(slot: int) -> str:
     """The part of the week that :func:`retrieval.rerank.trends.day_slot` counts in."""
-    slot = _slot(moment)
     days = "weekend" if slot >= DAY_PARTS else "weekday"
     return f"{days} {PARTS[slot % DAY_PARTS]}"
 

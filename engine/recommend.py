@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.arrays import local_seconds, to_unix_s
+from engine.arrays import to_unix_s
 from engine.calendar import days_to_holiday
 from engine.dataset import DatasetSettings
 from engine.errors import UnknownIdError
@@ -261,8 +261,9 @@ class Engine:
 
     def moment_of(self, scene: Scene) -> Moment:
         """Time and place of a scene in the shop's terms; an unknown place counts as none."""
-        at = to_unix_s(scene.at(self._run.zone))
-        local = int(local_seconds(np.array([at]), self._run.zone)[0])
+        moment = scene.at(self._run.zone)
+        at = to_unix_s(moment)
+        local = at + int((moment.utcoffset() or timedelta()).total_seconds())
         place = self._run.vocabulary.places.find(scene.place) if scene.place else None
         country = scene.country or self._run.settings.country
         return Moment(at, local, place or 0, days_to_holiday(local, country))
@@ -296,6 +297,8 @@ class Engine:
     ) -> list[Recommendation]:
         situation = Situation.of(self._run, user_id, scene, scored.history, scored.moment)
         found = scored.recalled.candidates
+        at = [slot.at for slot in slots]
+        chances = self._run.model.probability(torch.from_numpy(scored.model[at]))
         listed = []
         for rank, slot in enumerate(slots, start=1):
             row = int(found.rows[slot.at])
@@ -310,7 +313,7 @@ class Engine:
                     rank=rank,
                     item=facts.item,
                     score=float(scored.total[slot.at]),
-                    probability=float(self._run.model.probability(torch.tensor(logit))),
+                    probability=float(chances[rank - 1]),
                     reason=sentence(evidence, facts),
                     evidence=evidence,
                     trace=Trace(hits, logit, float(scored.wish[slot.at]), slot.rules),

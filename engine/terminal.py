@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import warnings
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,10 @@ from engine.errors import DataError, SceneError, VitrineError
 
 if TYPE_CHECKING:
     from engine.recommendation import Recommendation
+
+# Before torch is imported: on a machine that does other things too, threads that spin while they
+# wait for each other slow a training down several times over.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 console = Console()
 complaints = Console(stderr=True)

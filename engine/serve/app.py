@@ -85,8 +85,10 @@ def serve(
     server = create_server(run, store_url=store_url, workers=workers, threads=threads)
     for variable in THREAD_VARIABLES:
         os.environ.setdefault(variable, str(threads))
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads must not burn a core
     os.register_at_fork(after_in_child=die_with_parent)
-    signal.signal(signal.SIGTERM, _stop)
+    for stop in (signal.SIGTERM, signal.SIGINT):  # the latter is ignored in a background job
+        signal.signal(stop, _stop)
     server.run(
         host=HOSTS[host],
         port=port,

@@ -7,6 +7,7 @@ killed they would live on, and the manager would keep the port bound: the restar
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 
@@ -14,7 +15,11 @@ POLL_S = 0.25
 
 
 def die_with_parent() -> None:
-    """Watch the parent from a daemon thread, and end this process soon after it is gone."""
+    """Watch the parent from a daemon thread, and end this process soon after it is gone.
+
+    Ctrl-C reaches every process of a terminal; only the main one acts on it, and stops the rest.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
 
     def watch() -> None:
