@@ -144,7 +144,7 @@ def _offer(facts: Facts) -> Claim | None:
         return None
     weight = 0.6 if kinds & {"coupon", "discount"} else 0.5
     if kinds == {"coupon"}:
-        return Claim(Kind.OFFER, weight, ("it comes with a coupon this week",))
+        return Claim(Kind.OFFER, weight, ("a coupon for it is out this week",))
     states = ["reduced"] * ("discount" in kinds) + ["on display"] * ("display" in kinds)
     if kinds - _OFFER_KINDS and not states:
         states = ["on offer"]
@@ -153,7 +153,7 @@ def _offer(facts: Facts) -> Claim | None:
     if "mailer" in kinds:
         states.append("in this week's mailer")
     running = " and ".join(filter(None, (", ".join(states[:-1]), states[-1])))
-    coupon = ", with a coupon" if "coupon" in kinds else ""
+    coupon = ", with a coupon out" if "coupon" in kinds else ""
     return Claim(Kind.OFFER, weight, (f"it is {running}{coupon}",))
 
 
