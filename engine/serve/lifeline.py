@@ -20,6 +20,7 @@ def die_with_parent() -> None:
     Ctrl-C reaches every process of a terminal; only the main one acts on it, and stops the rest.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the handler of the process it came from
     parent = os.getppid()
 
     def watch() -> None:
