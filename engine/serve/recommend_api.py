@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from encoders import ImageError
 from engine.errors import DataError, RunError, SceneError, UnknownIdError, VitrineError
 from engine.recommend import Engine
+from engine.scene import Scene
 from engine.serve.lifeline import die_with_parent
 from engine.serve.problems import Problem, body_problem
 from engine.serve.schemas import (
@@ -39,6 +40,13 @@ class RecommendAPI(LitAPI):  # type: ignore[misc]
         die_with_parent()
         torch.set_num_threads(self.threads)
         self.engine = Engine.open(self.run, store_url=self.store_url)
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Answer once before anybody waits: the first forward pass takes many times the usual."""
+        warm = Scene(time=self.engine.as_of, query="warm up")
+        for shopper in self.engine.shoppers(limit=1):
+            self.engine.recommend(shopper.user_id, warm)
 
     def decode_request(self, request: Call) -> Call:
         """The call as the HTTP process checked it."""

@@ -78,7 +78,6 @@ def fit_reranker(
         on_step: Called with steps done and steps in all.
     """
     torch.manual_seed(seed)
-    torch.set_flush_denormal(True)
     rng = np.random.default_rng(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     train, held_out = _split(examples.user, rng)
