@@ -77,9 +77,9 @@ class Table:
         """A table for the terminal."""
         caption = "\n".join([self._users(), *self.notes])
         table = RichTable(title=self.title, caption=caption, padding=0)
-        table.add_column("method", min_width=12)  # a narrow terminal must not squeeze it away
+        table.add_column("method", min_width=9)  # a narrow terminal must not squeeze it away
         for heading in _headings(self.k):
-            table.add_column(heading, justify="right", min_width=6, max_width=10)
+            table.add_column(heading.replace(",", ""), justify="right")
         for method, cells in self._cells("[bold]{}[/bold]".format):
             # Rich takes a bare "[0.1, 0.2]" for text, as no style has such a name.
             table.add_row(method, *cells)
