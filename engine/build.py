@@ -48,7 +48,8 @@ from retrieval.index import build_index, open_index
 from retrieval.neighbours import Neighbours, item_neighbours
 from retrieval.recall import Tables, token_vectors
 from retrieval.rerank.examples import Examples
-from retrieval.rerank.features import feature_names
+from retrieval.rerank.features import World, feature_names
+from retrieval.rerank.offers import OfferCalendar
 from retrieval.rerank.records import DAY_S, ItemTable
 from retrieval.rerank.train import Columns, fit_reranker
 
@@ -108,9 +109,11 @@ def build(
     early = _graph(job, tables, content, encoded, as_of=job.since_unix_s)
     latest = _graph(job, tables, content, encoded, as_of=as_of_unix_s, like=early)
     items = _recommendable(item_table(dataset, tables, content.vectors, config.seed), job)
-    ranker = _rerank(job, items, content, early)
+    offers = offer_calendar(dataset, job.vocabulary)
+    ranker = _rerank(job, items, offers, content, early)
+    world = world_before(job.past, _fixed(job, items, offers, latest), as_of_unix_s)
     return _assemble(
-        job, run, items, encoder, {"content": encoded, "graph": latest, "rank": ranker}
+        job, run, world, encoder, {"content": encoded, "graph": latest, "rank": ranker}
     )
 
 
@@ -217,11 +220,11 @@ def _recommendable(items: ItemTable, job: Job) -> ItemTable:
     return replace(items, recommendable=items.recommendable & (users >= job.config.min_users))
 
 
-def _fixed(job: Job, items: ItemTable, graph: Path) -> Fixed:
+def _fixed(job: Job, items: ItemTable, offers: OfferCalendar, graph: Path) -> Fixed:
     config = job.config
     return Fixed(
         items=items,
-        offers=offer_calendar(job.dataset, job.vocabulary),
+        offers=offers,
         vectors=layout.item_vectors(graph),
         n_places=len(job.vocabulary.places),
         user_half_life_days=config.graph.half_life_days,
@@ -229,7 +232,9 @@ def _fixed(job: Job, items: ItemTable, graph: Path) -> Fixed:
     )
 
 
-def _rerank(job: Job, items: ItemTable, content: Content, early: Path) -> Path:
+def _rerank(
+    job: Job, items: ItemTable, offers: OfferCalendar, content: Content, early: Path
+) -> Path:
     """Train on requests after ``early``'s moment, with vectors that never saw them."""
     config = job.config
     reads = {
@@ -248,7 +253,7 @@ def _rerank(job: Job, items: ItemTable, content: Content, early: Path) -> Path:
             items=items,
             tables=Tables(layout.neighbours(early), layout.item_vectors(early), content.vectors),
             index=open_index(early / "index"),
-            world_at=WeeklyWorlds(job.past, _fixed(job, items, early), job.as_of_unix_s),
+            world_at=WeeklyWorlds(job.past, _fixed(job, items, offers, early), job.as_of_unix_s),
             candidates=config.candidates,
             rerank=config.rerank,
             user_half_life_days=config.graph.half_life_days,
@@ -294,7 +299,7 @@ def _rerank(job: Job, items: ItemTable, content: Content, early: Path) -> Path:
 
 
 def _assemble(
-    job: Job, run: Path, items: ItemTable, encoder: Encoder, stages: Mapping[str, Path]
+    job: Job, run: Path, world: World, encoder: Encoder, stages: Mapping[str, Path]
 ) -> Manifest:
     """Put the finished stages into one folder and seal it."""
     with whole_folder(run) as folder:
@@ -307,9 +312,7 @@ def _assemble(
             place(Path(job.dataset.folder) / pictures, folder / pictures)
         write_json(folder / "dataset.json", job.dataset.settings.model_dump(mode="json"))
         layout.save_past(folder, job.past)
-        layout.save_world(
-            folder, world_before(job.past, _fixed(job, items, stages["graph"]), job.as_of_unix_s)
-        )
+        layout.save_world(folder, world)
         return Manifest.seal(
             folder,
             dataset_hash=job.dataset.hash,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engine.arrays import kind_weights
 from engine.calendar import days_to_holiday
 from engine.interactions import Floats, Interactions, Ints
-from engine.types import EventKind
+from engine.types import KINDS, EventKind
 from graph import embed_users, interest
 from retrieval.candidates import Channel, top_rows
 from retrieval.crowd import Crowd, gather_crowd, no_crowd
@@ -90,8 +90,7 @@ def sessions_between(events: Interactions, since_unix_s: int, until_unix_s: int)
 
 def tasks_of(events: Interactions) -> tuple[str, ...]:
     """The heads that these events can teach."""
-    kinds = list(EventKind)
-    present = {kinds[k] for k in np.unique(events.kind)}
+    present = {KINDS[k] for k in np.unique(events.kind)}
     return tuple(task for task, of_task in TASK_KINDS.items() if present & set(of_task))
 
 
@@ -269,7 +268,7 @@ class WeeklyWorlds:
 
 def _liked(events: Interactions) -> NDArray[np.bool_]:
     """Events that count as a positive of their kind: all, but ratings below the median."""
-    rating = events.kind == list(EventKind).index(EventKind.RATING)
+    rating = events.kind == KINDS.index(EventKind.RATING)
     if not rating.any():
         return np.ones(len(events), dtype=np.bool_)
     liked: NDArray[np.bool_] = ~rating | (events.value >= np.median(events.value[rating]))
@@ -283,12 +282,11 @@ def _labels(
     tasks: tuple[str, ...],
     liked: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    kinds = list(EventKind)
     span = slice(session.start, session.stop)
     item, kind, good = events.item[span], events.kind[span], liked[span]
     columns = []
     for task in tasks:
-        of_task = good & np.isin(kind, [kinds.index(k) for k in TASK_KINDS[task]])
+        of_task = good & np.isin(kind, [KINDS.index(k) for k in TASK_KINDS[task]])
         columns.append(np.isin(candidates, item[of_task]))
     return np.stack(columns, axis=1)
 

@@ -12,7 +12,7 @@ from engine.interactions import Floats, Ints
 from engine.runtime import Run
 from engine.scene import Scene
 from engine.scoring import Wish
-from engine.types import EventKind, Item
+from engine.types import KINDS, EventKind, Item
 from graph import NodeType, Path, find_paths
 from retrieval.rerank.offers import OFFER_KINDS
 from retrieval.rerank.records import DAY_S, History, Moment
@@ -62,7 +62,7 @@ class Situation:
         """What the user mostly does to items here."""
         if len(self.history) == 0:
             return VERBS[EventKind.PURCHASE]
-        kind = list(EventKind)[int(np.bincount(self.history.kind).argmax())]
+        kind = KINDS[int(np.bincount(self.history.kind).argmax())]
         return VERBS.get(kind, VERBS[EventKind.PURCHASE])
 
 
@@ -75,9 +75,8 @@ def facts_of(
     visits, days_since, interval = _habit(situation, row)
     mask = int(run.world.offers.running(moment.place, moment.at_unix_s)[row])
     together, share = _together(situation, row)
-    scene, content = situation.scene, run.tables.content[row]
+    content = run.tables.content[row]
     likeness = {wish.channel: float(content @ wish.vector) for wish in wishes}
-    wish = ". ".join(w for w in (scene.query, scene.occasion) if w) or None
     group = run.world.items.groups[0]
     sold_here, place_lift = _place(run, moment, row)
     return Facts(
@@ -97,7 +96,7 @@ def facts_of(
         together=together,
         together_share=share,
         path=None if visits else _path(situation, row),
-        wish=wish,
+        wish=situation.scene.wish,
         wish_similarity=likeness.get("words"),
         photo_similarity=likeness.get("photo"),
         channels=channels,

@@ -269,10 +269,9 @@ class Engine:
         return Moment(at, local, place or 0, days_to_holiday(local, country))
 
     def _score(self, user_id: str, scene: Scene) -> Scored:
-        words = ". ".join(w for w in (scene.query, scene.occasion) if w)
         wishes = []
-        if words:
-            wishes.append(Wish("words", self._query_vector(words)))
+        if scene.wish:
+            wishes.append(Wish("words", self._query_vector(scene.wish)))
         if scene.image:
             wishes.append(Wish("photo", self._run.encoder.encode_images([scene.image])[0]))
         live = self.store.history(user_id)

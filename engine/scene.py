@@ -60,6 +60,11 @@ class Scene(BaseModel):
                 ) from error
         return value
 
+    @property
+    def wish(self) -> str | None:
+        """The words of the scene as one text: what was typed, and what the visit is for."""
+        return ". ".join(words for words in (self.query, self.occasion) if words) or None
+
     def at(self, zone: ZoneInfo, *, now: datetime | None = None) -> datetime:
         """The moment of the request, aware, in the shop's zone.
 

@@ -11,11 +11,10 @@ from engine.arrays import kind_weights, local_seconds, to_unix_s
 from engine.interactions import Ints
 from engine.recommendation import Shopper
 from engine.runtime import Run
-from engine.types import Event, EventKind
+from engine.types import KINDS, Event, EventKind
 from engine.vocabulary import SESSION_GAP_S
 from retrieval.rerank.records import History, Moment
 
-KINDS = list(EventKind)
 SUMMARY_CATEGORIES = 3
 
 

@@ -19,6 +19,10 @@ class EventKind(StrEnum):
     DISMISS = "dismiss"
 
 
+KINDS = tuple(EventKind)
+"""Arrays hold a kind as its position here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One row of the ``items`` table."""

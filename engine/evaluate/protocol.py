@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.errors import DataError
 from engine.interactions import Interactions, Ints
-from engine.types import EventKind
+from engine.types import KINDS, EventKind
 
 Bools = NDArray[np.bool_]
 
@@ -95,7 +95,7 @@ class EvaluationSet:
 
 def of_kind(interactions: Interactions, kind: EventKind) -> Interactions:
     """The events of one kind."""
-    return interactions.where(interactions.kind == list(EventKind).index(kind))
+    return interactions.where(interactions.kind == KINDS.index(kind))
 
 
 def first_baskets(

@@ -109,17 +109,20 @@ class Table:
         )
 
 
+def figures_if_any(
+    scores: Scores, settings: str, resampling: Resampling | None = None
+) -> Figures | None:
+    """Figures of one method; None where no user was asked for anything."""
+    return Figures.of(scores, settings, resampling) if len(scores.user) else None
+
+
 def baseline_rows(outcomes: Outcomes, resampling: Resampling | None = None) -> tuple[Row, ...]:
     """The rows of tuned baselines; their settings are named in the figures."""
     return tuple(
         Row(
             method=outcome.method,
             all_items=Figures.of(outcome.all_items, str(outcome.for_all), resampling),
-            new_items=(
-                Figures.of(outcome.new_items, str(outcome.for_new), resampling)
-                if len(outcome.new_items.user)
-                else None
-            ),
+            new_items=figures_if_any(outcome.new_items, str(outcome.for_new), resampling),
         )
         for outcome in outcomes.outcomes
     )

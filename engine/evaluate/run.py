@@ -15,7 +15,7 @@ from engine.errors import DataError
 from engine.evaluate.bootstrap import Interval, ratio_interval
 from engine.evaluate.protocol import EvaluationSet, Ranked, Requests, first_baskets
 from engine.evaluate.rankers import Scores, evaluate
-from engine.evaluate.report import Figures, Row, Table
+from engine.evaluate.report import Figures, Row, Table, figures_if_any
 from engine.evaluate.tune import Outcome, Tuning, evaluate_baselines
 from engine.recommend import Engine
 from engine.stages import Reporter, Silent, StageCache
@@ -116,11 +116,11 @@ def evaluate_run(
         Row(
             OURS,
             Figures.of(ours["all"], f"run {engine.run_id}"),
-            _figures_if_any(ours["new"], f"run {engine.run_id}"),
+            figures_if_any(ours["new"], f"run {engine.run_id}"),
         ),
         Row(f"{OURS}, place withheld", Figures.of(ours["no scene"]), None),
         *(
-            Row(method, Figures.of(a, settings[method][0]), _figures_if_any(n, settings[method][1]))
+            Row(method, Figures.of(a, settings[method][0]), figures_if_any(n, settings[method][1]))
             for method, (a, n) in theirs.items()
         ),
     ]
@@ -137,10 +137,6 @@ def evaluate_run(
         write_json(out, asdict(outcome))
         out.with_suffix(".md").write_text(outcome.table.to_markdown() + "\n", encoding="utf-8")
     return outcome
-
-
-def _figures_if_any(scores: Scores, settings: str) -> Figures | None:
-    return Figures.of(scores, settings) if len(scores.user) else None
 
 
 def _ratio_if_any(ours: Scores, theirs: Scores) -> Interval | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from dataclasses import dataclass
 
@@ -34,27 +35,21 @@ class History:
 
     def where(self, mask: Bools) -> History:
         """The events that a bool mask ``[H]`` selects, in the same order."""
-        return History(
-            self.item[mask],
-            self.at_unix_s[mask],
-            self.local_s[mask],
-            self.session[mask],
-            self.place[mask],
-            self.value[mask],
-            self.kind[mask],
-        )
+        return self._take(mask)
 
     def slice(self, start: int, stop: int) -> History:
         """Events ``start`` to ``stop``, without a copy."""
-        cut = slice(start, stop)
+        return self._take(builtins.slice(start, stop))
+
+    def _take(self, which: Bools | builtins.slice) -> History:
         return History(
-            self.item[cut],
-            self.at_unix_s[cut],
-            self.local_s[cut],
-            self.session[cut],
-            self.place[cut],
-            self.value[cut],
-            self.kind[cut],
+            self.item[which],
+            self.at_unix_s[which],
+            self.local_s[which],
+            self.session[which],
+            self.place[which],
+            self.value[which],
+            self.kind[which],
         )
 
 
