@@ -97,7 +97,7 @@ def test_a_truncated_file_is_rejected(format: str) -> None:
         (b"hello, I am a text", "not a readable picture"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
         (b"<!DOCTYPE html><html></html>", "HTML"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a readable picture"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "PostScript"),
         (b"\x89PNG\r\n\x1a\n", "not a readable picture"),
     ],
 )
