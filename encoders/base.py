@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 Float32: TypeAlias = NDArray[np.float32]
 """Vectors, ``[n, D]``."""
+
+Pixels: TypeAlias = NDArray[np.uint8]
+"""A prepared picture ``[height, width, 3]``, or n of them ``[n, height, width, 3]``."""
 
 ResizeMode: TypeAlias = Literal["shortest", "longest", "squash"]
 
@@ -69,3 +72,25 @@ class ItemEncoder(Protocol):
         Raises:
             ImageError: A picture cannot be read; names its position.
         """
+
+
+@runtime_checkable
+class StagedEncoder(ItemEncoder, Protocol):
+    """An encoder whose two stages can be run apart, so that they overlap.
+
+    Preparing is safe to call from several threads at once, also while encoding runs.
+    """
+
+    @property
+    def image_batch(self) -> int:
+        """How many pictures are best encoded at once."""
+
+    def prepare_image(self, data: bytes) -> Pixels:
+        """Decode one picture file and bring it to the model's size.
+
+        Raises:
+            ImageError: The picture cannot be read.
+        """
+
+    def encode_prepared(self, pictures: Pixels) -> Float32:
+        """Encode n prepared pictures as unit rows ``[n, D]``."""

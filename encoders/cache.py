@@ -102,6 +102,13 @@ class VectorCache:
             vectors[known] = records["vector"][rows[known]]
         return vectors, known
 
+    def holds(self, encoder: ItemEncoder, modality: Modality, key: bytes) -> bool:
+        """Whether a vector is there for a key."""
+        shelf = self._shelf(encoder, modality)
+        if key not in shelf.rows:
+            _catch_up(shelf)
+        return key in shelf.rows
+
     def append(
         self, encoder: ItemEncoder, modality: Modality, keys: Sequence[bytes], vectors: Float32
     ) -> None:

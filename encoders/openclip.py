@@ -4,39 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
-from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
-from open_clip.transform import (  # type: ignore[import-untyped]
-    PreprocessCfg,
-    image_transform_v2,
-)
 from torch import Tensor
 
-from encoders.base import Float32, Preprocessing
-from encoders.bundled import open_bundled
-from encoders.hub import open_named
-from encoders.images import ImageError, decode_image
+from encoders.base import Float32, Pixels, Preprocessing
+from encoders.batches import MOST_TEXTS, cores, picture_batch, run_halving, token_batch
+from encoders.hub import open_towers
+from encoders.images import ImageError
+from encoders.inference import Inference, Precision, lay_out
+from encoders.prepare import prepare_picture, scale_pixels
 from encoders.tokens import hash_tokenizer, pad, tokenize
 from encoders.towers import Towers
 
-Precision: TypeAlias = Literal["auto", "float32"]
-
-_TEXT_BATCH = 256
-_IMAGE_BATCH = 64
 _TOKENIZE_AT_ONCE = 8192
+_MOST_THREADS = 8
 
 
 class Encoder:
     """Words and pictures to unit rows of one space, by an open_clip model.
 
-    Satisfies :class:`encoders.base.ItemEncoder`. Rows come in the order of the input. Texts are
+    Satisfies :class:`encoders.base.StagedEncoder`. Rows come in the order of the input. Texts are
     batched by length, so that short ones do not pay for long ones; what exceeds the context of
     the model is cut off.
     """
@@ -44,15 +36,13 @@ class Encoder:
     def __init__(self, towers: Towers, *, device: str | None, precision: Precision) -> None:
         """Use :meth:`open`."""
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self._precision = precision
-        self._model = towers.model.to(self._device)
+        self._inference = lay_out(towers, self._device, precision)
         self._tokenizer = towers.tokenizer
-        self._transform: Callable[[Any], Tensor] = image_transform_v2(
-            PreprocessCfg(**asdict(towers.preprocessing)), is_train=False
-        )
         self._preprocessing = towers.preprocessing
         self._fingerprint = _fingerprint(towers)
         self._dim = towers.dim
+        self._token_batch = token_batch(self._device)
+        self._image_batch = picture_batch(self._device, towers.preprocessing)
 
     @classmethod
     def open(
@@ -66,14 +56,14 @@ class Encoder:
                 ``"ARCHITECTURE:/path/to/checkpoint"``.
             device: Where to run, such as ``"cpu"`` or ``"cuda:1"``; by default a GPU if there is
                 one.
-            precision: ``"auto"`` computes in 16 bits where the hardware is made for it (GPUs, and
-                CPUs with AMX; cosine to float32 above 0.9999), ``"float32"`` never does.
+            precision: ``"auto"`` folds batch norms, and computes in 16 bits where the hardware is
+                made for it (GPUs, recent CPUs); cosine to float32 above 0.9999. ``"float32"``
+                does neither.
 
         Raises:
             EncoderError: The name is not understood, or the weights cannot be had.
         """
-        towers = open_bundled() if name == "bundled" else open_named(name)
-        return cls(towers, device=device, precision=precision)
+        return cls(open_towers(name), device=device, precision=precision)
 
     @property
     def dim(self) -> int:
@@ -90,6 +80,16 @@ class Encoder:
         """How pictures are prepared."""
         return self._preprocessing
 
+    @property
+    def inference(self) -> Inference:
+        """The model as it is asked: its layout, its device and its number formats."""
+        return self._inference
+
+    @property
+    def image_batch(self) -> int:
+        """How many pictures are encoded at once; found from the free memory on opening."""
+        return self._image_batch
+
     def __repr__(self) -> str:
         return f"Encoder(dim={self.dim}, device={self._device}, fingerprint={self.fingerprint})"
 
@@ -105,17 +105,19 @@ class Encoder:
         tokens: list[list[int]] = []
         for start in range(0, len(texts), _TOKENIZE_AT_ONCE):
             some = texts[start : start + _TOKENIZE_AT_ONCE]
-            tokens += tokenize(self._model, self._tokenizer, some)
-        order = np.argsort([len(ids) for ids in tokens], kind="stable")
+            tokens += tokenize(self.inference.model, self._tokenizer, some)
         vectors = np.empty((len(texts), self._dim), dtype=np.float32)
-        with self._autocast(words=True):
-            for start in range(0, len(order), _TEXT_BATCH):
-                rows = order[start : start + _TEXT_BATCH]
-                batch = pad(self._model, [tokens[row] for row in rows]).to(self._device)
-                vectors[rows] = _unit(self._model.encode_text(batch))
+        # From the longest down: if one batch exceeds the memory, it is the first.
+        order = np.argsort([-len(ids) for ids in tokens], kind="stable")
+        start = 0
+        while start < len(order):
+            size = min(MOST_TEXTS, max(1, self._token_batch // len(tokens[order[start]])))
+            rows = order[start : start + size]
+            batch = pad(self.inference.model, [tokens[row] for row in rows])
+            vectors[rows] = run_halving(self._encode_words, batch.to(self._device))
+            start += size
         return vectors
 
-    @torch.inference_mode()
     def encode_images(self, images: Sequence[bytes]) -> Float32:
         """Encode n picture files, given as their bytes, as unit rows ``[n, D]`` float32.
 
@@ -126,36 +128,59 @@ class Encoder:
         if isinstance(images, bytes | bytearray | memoryview):
             raise TypeError("images is the bytes of one file: pass a list, [data]")
         vectors = np.empty((len(images), self._dim), dtype=np.float32)
-        workers = min(8, os.cpu_count() or 1)
-        with ThreadPoolExecutor(workers) as pool, self._autocast(words=False):
-            for start in range(0, len(images), _IMAGE_BATCH):
-                some = images[start : start + _IMAGE_BATCH]
+        with ThreadPoolExecutor(min(_MOST_THREADS, cores())) as pool:
+            for start in range(0, len(images), self.image_batch):
+                some = images[start : start + self.image_batch]
                 pictures = list(pool.map(self._prepare, range(start, start + len(some)), some))
-                batch = torch.stack(pictures)  # [B, 3, height, width]
-                # Convolutions are quicker on this layout, on CPUs as on GPUs.
-                batch = batch.to(self._device, memory_format=torch.channels_last)
-                vectors[start : start + len(some)] = _unit(self._model.encode_image(batch))
+                vectors[start : start + len(some)] = self.encode_prepared(np.stack(pictures))
         return vectors
 
-    def _prepare(self, position: int, data: bytes) -> Tensor:
+    def prepare_image(self, data: bytes) -> Pixels:
+        """Decode one picture file and bring it to the model's size.
+
+        Returns:
+            Pixels ``[height, width, 3]`` uint8.
+
+        Raises:
+            ImageError: The picture cannot be read.
+        """
+        return prepare_picture(data, self._preprocessing)
+
+    @torch.inference_mode()
+    def encode_prepared(self, pictures: Pixels) -> Float32:
+        """Encode n pictures ``[n, height, width, 3]`` uint8 as unit rows ``[n, D]`` float32.
+
+        Raises:
+            ValueError: Pictures of another size or type.
+        """
+        expected = (*self._preprocessing.size, 3)
+        if pictures.shape[1:] != expected or pictures.dtype != np.uint8:
+            raise ValueError(
+                f"pictures are {pictures.dtype} {pictures.shape}, expected uint8 (n, "
+                f"{', '.join(map(str, expected))}) from prepare_image"
+            )
+        vectors = np.empty((len(pictures), self._dim), dtype=np.float32)
+        for start in range(0, len(pictures), self.image_batch):
+            batch = torch.from_numpy(pictures[start : start + self.image_batch])
+            rows = run_halving(self._encode_pixels, batch.to(self._device))
+            vectors[start : start + len(rows)] = rows
+        return vectors
+
+    def _prepare(self, position: int, data: bytes) -> Pixels:
         try:
-            return self._transform(decode_image(data))
+            return self.prepare_image(data)
         except ImageError as error:
             raise ImageError(error.reason, position) from error
 
-    def _autocast(self, *, words: bool) -> AbstractContextManager[object]:
-        if self._precision == "float32":
-            return nullcontext()
-        # bfloat16 moves pictures by a cosine of 0.995, float16 by 0.99997.
-        if self._device.type == "cuda" or (self._device.type == "cpu" and _cpu_has("amx_fp16")):
-            return torch.autocast(self._device.type, dtype=torch.float16)
-        if self._device.type == "cpu" and words and _cpu_has("amx_bf16"):
-            return torch.autocast("cpu", dtype=torch.bfloat16)
-        return nullcontext()
+    def _encode_pixels(self, pixels: Tensor) -> Float32:
+        return _unit(self.inference.encode_pictures(scale_pixels(pixels, self._preprocessing)))
+
+    def _encode_words(self, tokens: Tensor) -> Float32:
+        return _unit(self.inference.encode_words(tokens))
 
 
 def _unit(rows: Tensor) -> Float32:
-    unit: Float32 = torch.nn.functional.normalize(rows.float(), dim=-1).cpu().numpy()
+    unit: Float32 = torch.nn.functional.normalize(rows, dim=-1).cpu().numpy()
     return unit
 
 
@@ -166,10 +191,3 @@ def _fingerprint(towers: Towers) -> str:
         "tokenizer": hash_tokenizer(towers.tokenizer),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _cpu_has(feature: str) -> bool:
-    get_capabilities = getattr(torch.cpu, "get_capabilities", None)
-    if get_capabilities is None:  # Older torch does not tell.
-        return False
-    return bool(get_capabilities().get(feature, False))

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from encoders import ImageError, Preprocessing, VectorCache, cached_images, cached_texts
+from encoders.cache import content_key
 
 
 class CountingEncoder:
@@ -64,6 +65,7 @@ def test_each_different_text_is_encoded_once_ever(tmp_path: Path) -> None:
     assert second.asked == ["c"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.text(max_size=3), max_size=9), max_size=5), st.integers(1, 4))
 def test_a_cache_changes_no_vector(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[str]], flush_every: int
@@ -138,6 +140,17 @@ def test_two_open_caches_see_each_other(tmp_path: Path) -> None:
     cached_texts(two, encoder, ["a", "b"])
     cached_texts(one, encoder, ["b", "a"])
     assert encoder.asked == ["a", "b"]
+
+
+def test_what_is_held_is_seen_across_caches_and_a_torn_record_is_not_held(tmp_path: Path) -> None:
+    one, two = VectorCache(tmp_path), VectorCache(tmp_path)
+    encoder = CountingEncoder()
+    assert not one.holds(encoder, "texts", content_key("b"))
+    cached_texts(two, encoder, ["a", "b"])
+    assert one.holds(encoder, "texts", content_key("b"))
+    assert not one.holds(encoder, "images", content_key("b"))
+    os.truncate(the_file(tmp_path), 2 * 40 - 1)
+    assert not VectorCache(tmp_path).holds(encoder, "texts", content_key("b"))
 
 
 def test_a_bad_picture_is_named_by_its_place_in_the_whole(tmp_path: Path) -> None:

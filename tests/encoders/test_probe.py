@@ -8,6 +8,7 @@ import pytest
 
 from encoders import (
     Encoder,
+    Preprocessing,
     Probe,
     ProbeMismatch,
     check_probe,
@@ -26,13 +27,17 @@ def probe(bundled: Encoder) -> Probe:
 def lying_encoder(**changes: object) -> Encoder:
     """The bundled model with another preprocessing, which claims to have the right one."""
     towers = open_bundled()
-    encoder = Encoder(
+
+    class LyingEncoder(Encoder):
+        @property
+        def preprocessing(self) -> Preprocessing:
+            return towers.preprocessing
+
+    return LyingEncoder(
         replace(towers, preprocessing=replace(towers.preprocessing, **changes)),
         device="cpu",
         precision="float32",
     )
-    encoder._preprocessing = towers.preprocessing
-    return encoder
 
 
 def test_the_same_encoder_passes_in_any_precision(bundled: Encoder, probe: Probe) -> None:
