@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from encoders import Encoder, VectorCache, dump_probe, take_probe
+from encoders.gates import dump_gates
 from engine import layout
 from engine.arrays import (
     graph_tables,
@@ -25,9 +26,17 @@ from engine.arrays import (
     offer_calendar,
     once_per_session,
 )
-from engine.artifacts import Manifest, load_record, place, save_arrays, whole_folder, write_json
+from engine.artifacts import (
+    Manifest,
+    load_record,
+    place,
+    save_arrays,
+    save_record,
+    whole_folder,
+    write_json,
+)
 from engine.config import EngineConfig
-from engine.content import Content, encode_items
+from engine.content import PARTS, Content, encode_parts, learn_gates
 from engine.dataset import Dataset
 from engine.learn import (
     WEEK_S,
@@ -132,17 +141,25 @@ def _read(dataset: Dataset, config: EngineConfig, as_of_unix_s: int, stages: Sta
 
 def _encode(job: Job, encoder: Encoder) -> Path:
     def make(folder: Path) -> None:
-        content = encode_items(
-            job.dataset,
+        parts = encode_parts(
+            job.dataset.items,
+            Path(job.dataset.folder),
             encoder,
             VectorCache(job.stages.folder / "vectors"),
-            image_weight=job.config.image_weight,
             on_progress=job.stages.reporter.advance,
             on_note=job.stages.reporter.note,
         )
-        save_arrays(
-            folder / "content.safetensors", {"vectors": content.vectors, "known": content.known}
+        gates = learn_gates(
+            parts,
+            job.past.events.before(job.since_unix_s),
+            image_weight=job.config.image_weight,
+            seed=job.seed,
+            on_note=job.stages.reporter.note,
         )
+        content = parts.fused(gates)
+        save_record(folder / "content.safetensors", content)
+        dump_gates(gates, folder / "gates.json", names=PARTS)
+        parts.rejects.write_parquet(folder / "picture_rejects.parquet")
         dump_probe(take_probe(encoder), folder / "probe.json")
         index = build_index(np.flatnonzero(content.known), content.vectors[content.known])
         index.save(folder / "index")
@@ -151,6 +168,8 @@ def _encode(job: Job, encoder: Encoder) -> Path:
         "dataset": job.dataset.hash,
         "encoder": encoder.fingerprint,
         "image_weight": str(job.config.image_weight),
+        "gates_until": str(job.since_unix_s),
+        "seed": str(job.seed),
     }
     return job.stages.run("encode", reads, make)
 

@@ -33,7 +33,7 @@ class EngineConfig(BaseModel):
     encoder: str = "bundled"
     """Name for :meth:`encoders.Encoder.open`."""
     image_weight: float = Field(0.35, ge=0, le=1)
-    """Share of the picture in an item's content vector that has both."""
+    """Share of the picture beside a title alone, where no gates are learned."""
     min_users: NonNegativeInt = 0
     """Items that fewer users than this took before ``as_of`` are searched but not recommended;
     0 recommends every available item."""

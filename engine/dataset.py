@@ -9,10 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +20,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from engine.errors import DataError
+from engine.replacing import replacing
 from engine.types import Item
 
 FORMAT_VERSION = 1
@@ -32,7 +30,7 @@ REJECTS_FILE = "rejects.parquet"
 _TEXT: pl.DataType = pl.String()
 _NUMBER: pl.DataType = pl.Float64()
 _FLAG: pl.DataType = pl.Boolean()
-_PATH: pl.DataType = pl.List(pl.String)
+_LIST: pl.DataType = pl.List(pl.String)
 _MOMENT: pl.DataType = pl.Datetime("us", "UTC")
 _PAIRS: pl.DataType = pl.List(pl.Struct({"key": pl.String, "value": pl.String}))
 
@@ -43,11 +41,12 @@ SCHEMAS: Mapping[str, pl.Schema] = MappingProxyType(
                 "item_id": _TEXT,
                 "title": _TEXT,
                 "description": _TEXT,
-                "categories": _PATH,
+                "categories": _LIST,
                 "brand": _TEXT,
                 "price": _NUMBER,
                 "currency": _TEXT,
                 "image": _TEXT,
+                "images": _LIST,
                 "attributes": _PAIRS,
                 "available": _FLAG,
                 "created_at": _MOMENT,
@@ -82,7 +81,14 @@ SCHEMAS: Mapping[str, pl.Schema] = MappingProxyType(
         ),
     }
 )
-"""Columns and dtypes of each table. ``ends_at`` of an offer is exclusive."""
+"""Columns and dtypes of each table.
+
+``image`` of an item is the picture that is shown, ``images`` are further ones. ``ends_at`` of an
+offer is exclusive.
+"""
+
+ADDED_LATER = frozenset({("items", "images")})
+"""Columns, by table, that older datasets of the same format lack; there they are empty."""
 
 REQUIRED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -98,6 +104,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 DEFAULTS: Mapping[tuple[str, str], object] = MappingProxyType(
     {
         ("items", "categories"): [],
+        ("items", "images"): [],
         ("items", "attributes"): [],
         ("items", "available"): True,
         ("users", "attributes"): [],
@@ -200,7 +207,8 @@ def write_dataset(
     turned_away = pl.DataFrame(schema=REJECT_SCHEMA) if rejects is None else rejects
     document = {"format": FORMAT_VERSION, "settings": settings.model_dump(mode="json")}
     target = Path(folder)
-    with _replacing(target, keep=settings.pictures) as fresh:
+    own = {SETTINGS_FILE, REJECTS_FILE, *(f"{name}.parquet" for name in SCHEMAS)}
+    with replacing(target, own=own, keep=settings.pictures) as fresh:
         for name, frame in tables.items():
             frame.write_parquet(fresh / f"{name}.parquet")
         turned_away.select(REJECT_SCHEMA.names()).write_parquet(fresh / REJECTS_FILE)
@@ -244,9 +252,10 @@ def item_records(dataset: Dataset) -> list[Item]:
             price=row[5],
             currency=row[6],
             image=row[7],
-            attributes={pair["key"]: pair["value"] for pair in row[8]},
-            available=row[9],
-            created_at=row[10],
+            images=tuple(row[8]),
+            attributes={pair["key"]: pair["value"] for pair in row[9]},
+            available=row[10],
+            created_at=row[11],
         )
         for row in dataset.items.iter_rows()
     ]
@@ -288,6 +297,9 @@ def _read_table(root: Path, name: str) -> pl.DataFrame:
         frame = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path} is not a readable Parquet file: {error}") from error
+    older = pl.Schema({c: dtype for c, dtype in schema.items() if (name, c) not in ADDED_LATER})
+    if frame.schema == older != schema:
+        return conform(name, frame)
     if frame.schema != schema:
         strange = [f"{name} {dtype}" for name, dtype in set(frame.schema.items() - schema.items())]
         raise DataError(
@@ -305,42 +317,3 @@ def _hash_files(root: Path) -> str:
             with path.open("rb") as file:
                 digest.update(name.encode() + hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
-
-
-@contextmanager
-def _replacing(target: Path, *, keep: str | None) -> Iterator[Path]:
-    """A fresh folder that takes the target's place when the block ends without an error."""
-    own = {SETTINGS_FILE, REJECTS_FILE, *(f"{name}.parquet" for name in SCHEMAS)}
-    if target.exists():
-        strange = {path.name for path in target.iterdir()} - own - {keep}
-        if strange:
-            raise DataError(
-                f"{target} holds {min(strange)!r}, which is no part of a dataset: choose another "
-                "folder, or empty this one"
-            )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        fresh.chmod(0o755)
-        yield fresh
-        _swap(fresh, target, keep)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-
-
-def _swap(fresh: Path, target: Path, keep: str | None) -> None:
-    if not target.exists():
-        fresh.rename(target)
-        return
-    old = fresh.with_name(f"{fresh.name}-old")
-    target.rename(old)
-    try:
-        if keep and (old / keep).exists():
-            (old / keep).rename(fresh / keep)
-        fresh.rename(target)
-    except OSError:
-        if keep and (fresh / keep).exists():
-            (fresh / keep).rename(old / keep)
-        old.rename(target)
-        raise
-    shutil.rmtree(old)

@@ -11,12 +11,13 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from encoders import Encoder, ProbeMismatch, check_probe, load_probe
+from encoders.gates import Gates, load_gates
 from engine import layout
 from engine.artifacts import Manifest, load_record, read_json
 from engine.config import EngineConfig
-from engine.content import Content
+from engine.content import PARTS, Content
 from engine.dataset import DatasetSettings
-from engine.errors import ProbeError
+from engine.errors import ManifestError, ProbeError
 from engine.interactions import Ints
 from engine.types import Item
 from engine.vocabulary import Vocabulary
@@ -51,6 +52,8 @@ class Run:
     kg: KnowledgeGraph
     model: Reranker
     encoder: Encoder
+    gates: Gates
+    """Mix the parts of an item, so that a new one is fused as the others were."""
 
     @property
     def zone(self) -> ZoneInfo:
@@ -72,7 +75,8 @@ class Catalogue:
         columns["attributes"] = [
             {pair["key"]: pair["value"] for pair in pairs or ()} for pairs in columns["attributes"]
         ]
-        columns["categories"] = [tuple(path or ()) for path in columns["categories"]]
+        for name in ("categories", "images"):
+            columns[name] = [tuple(texts or ()) for texts in columns[name]]
         self._names: Sequence[str] = tuple(columns)
         self._columns = tuple(columns.values())
 
@@ -125,4 +129,12 @@ def load_run(folder: Path) -> Run:
             n_features=len(feature_names(len(world.items.n_groups))),
         ),
         encoder=encoder,
+        gates=_load_gates(folder / "content" / "gates.json"),
     )
+
+
+def _load_gates(path: Path) -> Gates:
+    try:
+        return load_gates(path, names=PARTS)
+    except ValueError as error:
+        raise ManifestError(str(error)) from error

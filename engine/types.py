@@ -37,6 +37,8 @@ class Item:
     currency: str | None = None
     image: str | None = None
     """Path relative to the dataset folder, or a URL. Never fetched by the server."""
+    images: tuple[str, ...] = ()
+    """Further pictures, which are looked at but not shown."""
     attributes: Mapping[str, str] = field(default_factory=dict)
     available: bool = True
     created_at: datetime | None = None

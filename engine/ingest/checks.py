@@ -165,6 +165,7 @@ _FITS = {
     "starts_at": "starts_at is not a time",
     "ends_at": "ends_at is not a time",
     "categories": "categories are not a list of names",
+    "images": "images are not a list of paths",
     "attributes": "attributes are not a map",
 }
 
@@ -204,11 +205,18 @@ def _sense_checks(frame: pl.DataFrame, filling: Filling, known: Known) -> list[C
     if filling.table == "offers":
         checks += _offer_checks(frame)
     if "image" in frame.columns:
-        inside = col("image").str.contains(r"^https?://") | ~col("image").str.contains(
-            r"^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)"
-        )
-        checks.append(Check("image outside the folder", ~inside, col("image")))
+        checks.append(Check("image outside the folder", ~_inside(col("image")), col("image")))
+    if "images" in frame.columns:
+        outside = col("images").list.eval(pl.element().filter(~_inside(pl.element())))
+        shown = outside.list.first()
+        checks.append(Check("image outside the folder", shown.is_not_null(), shown))
     return checks
+
+
+def _inside(image: pl.Expr) -> pl.Expr:
+    """Whether a picture is a URL, or a path that stays in the dataset's folder."""
+    leads_out = image.str.contains(r"^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)")
+    return image.str.contains(r"^https?://") | ~leads_out
 
 
 def _event_checks(known: Known) -> list[Check]:

@@ -34,6 +34,7 @@ ALIASES: MappingABC[str, tuple[str, ...]] = {
     "brand": ("manufacturer", "maker", "vendor"),
     "price": ("unit_price", "list_price", "retail_price"),
     "image": ("image_url", "picture", "photo", "img", "image_path"),
+    "images": ("image_urls", "pictures", "photos", "additional_images", "image_paths"),
     "available": ("in_stock", "active"),
     "attributes": ("features", "properties"),
     "head": ("subject", "source"),
@@ -126,7 +127,9 @@ def _values(name: str, cells: list[pl.Series], filling: Filling) -> pl.Series:
     dtype = SCHEMAS[filling.table].get(name) or SCHEMAS["items"][name]
     first = cells[0]
     if name == "categories":
-        return values.path_of(cells) if len(cells) > 1 else _path(first, mapping)
+        return values.names_of(cells) if len(cells) > 1 else _path(first, mapping)
+    if name == "images":
+        return values.names_of(cells) if len(cells) > 1 else values.pictures(first)
     if name == "attributes":
         return values.pairs_of(cells) if len(cells) > 1 else values.pairs(first)
     if dtype == pl.Float64:
@@ -139,7 +142,7 @@ def _values(name: str, cells: list[pl.Series], filling: Filling) -> pl.Series:
 
 
 def _path(cells: pl.Series, mapping: TableMapping) -> pl.Series:
-    return values.path(cells, mapping.categories_separator)
+    return values.names(cells, mapping.categories_separator)
 
 
 def _text(name: str, cells: pl.Series, mapping: TableMapping) -> pl.Series:

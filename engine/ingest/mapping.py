@@ -23,6 +23,9 @@ TABLES = tuple(SCHEMAS)
 ITEM_COLUMNS = ("title", "description", "brand", "price", "image", "categories")
 """Columns of the items table that ``items_from_events`` can gather from the event file."""
 
+SEVERAL = ("categories", "images", "attributes")
+"""Columns of a table that several columns of a file may fill together."""
+
 _SUFFIXES: dict[str, Format] = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -91,9 +94,10 @@ class TableMapping(_Model):
     encoding: str = "utf-8"
     """Of CSV and JSONL files."""
     columns: MappingABC[str, str | tuple[str, ...]] | None = None
-    """Column of the table: column of the file (several for ``categories``, ``attributes``).
+    """Column of the table: column of the file (several for :data:`SEVERAL`).
 
-    None: by name, with the usual other names.
+    None: by name, with the usual other names. One text column of ``images`` holds a JSON list, or
+    paths and URLs between ``|``.
     """
     constants: MappingABC[str, str] = Field(default_factory=dict)
     """Column of the table: the same value for every row."""
@@ -184,7 +188,7 @@ class Mapping(_Model):
                         text = f"no such column in {table}; expected one of {', '.join(known)}"
                         raise problem_at((table, field, name), text)
             for name, source in (mapping.columns or {}).items():
-                if not isinstance(source, str) and name not in ("categories", "attributes"):
+                if not isinstance(source, str) and name not in SEVERAL:
                     raise problem_at((table, "columns", name), f"expected one column, got {source}")
             if mapping.columns is not None:
                 missing = set(REQUIRED[table]) - {*mapping.columns, *mapping.constants}

@@ -15,7 +15,7 @@ import polars as pl
 from engine.dataset import SCHEMAS
 
 _PAIRS = SCHEMAS["items"]["attributes"]
-_PATH = SCHEMAS["items"]["categories"]
+_NAMES = SCHEMAS["items"]["categories"]
 _SECONDS_FROM = 1e8
 """Smaller numbers are no unix seconds (they would lie before 1973) but a date such as 20171204."""
 _MILLISECONDS_FROM = 1e11
@@ -81,20 +81,28 @@ def moment(cells: pl.Series, zone: str, time_format: str | None) -> pl.Series:
     return _from_iso(written, zone)
 
 
-def path(cells: pl.Series, separator: str | None) -> pl.Series:
-    """List of names, most general first; from a list, a JSON list, or text with a separator."""
+def names(cells: pl.Series, separator: str | None) -> pl.Series:
+    """List of names in their order; from a list, a JSON list, or text with a separator."""
     if isinstance(cells.dtype, pl.List):
-        parts = cells.cast(_PATH)
+        parts = cells.cast(_NAMES)
     elif separator is not None:
         parts = text(cells).str.split(separator)
     else:
-        parts = _from_json(text(cells), "[", _path_from_json, _PATH)
+        parts = _from_json(text(cells), "[", _names_from_json, _NAMES)
     kept = pl.element().str.strip_chars()
     return parts.list.eval(kept.filter(kept != ""))
 
 
-def path_of(columns: list[pl.Series]) -> pl.Series:
-    """List of names from one column a level; empty levels are left out."""
+def pictures(cells: pl.Series) -> pl.Series:
+    """List of paths and URLs; from a list, a JSON list, or text that ``|`` cuts."""
+    if isinstance(cells.dtype, pl.List):
+        return names(cells, None)
+    written = text(cells)
+    return names(written, None).zip_with(written.str.starts_with("["), names(written, "|"))
+
+
+def names_of(columns: list[pl.Series]) -> pl.Series:
+    """List of names from one column a place; empty places are left out."""
     levels = pl.DataFrame([text(column).alias(str(at)) for at, column in enumerate(columns)])
     return levels.select(pl.concat_list(pl.all()).list.drop_nulls()).to_series()
 
@@ -170,11 +178,11 @@ def _decoded(cell: str, start: str, read: Callable[[str], object]) -> object:
         return None
 
 
-def _path_from_json(cell: str) -> list[str]:
-    names = json.loads(cell)
-    if not all(isinstance(name, str) for name in names):
-        raise ValueError("a category is no text")
-    return list(names)
+def _names_from_json(cell: str) -> list[str]:
+    listed = json.loads(cell)
+    if not all(isinstance(name, str) for name in listed):
+        raise ValueError("a name is no text")
+    return list(listed)
 
 
 def _pairs_from_json(cell: str) -> list[dict[str, str]]:

@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoders import fuse
+from encoders.fusion import fuse_parts, pool_pictures
+from encoders.gates import fixed_gates
 
 YES, NO = np.array([True]), np.array([False])
 X, Y = np.array([[1, 0]], np.float32), np.array([[0, 1]], np.float32)
@@ -65,3 +67,96 @@ def test_shapes_are_checked(arguments: tuple[np.ndarray, ...], message: str) -> 
 def test_the_weight_is_checked(weight: float) -> None:
     with pytest.raises(ValueError, match="image_weight"):
         fuse(X, YES, Y, YES, image_weight=weight)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def test_parts_are_mixed_by_their_shares() -> None:
+    parts = np.array([[[1, 0, 0], [0, 1, 0], [0, 0, 1]]], np.float32)
+    present = np.array([[True, True, False]])
+    got = fuse_parts(parts, present, fixed_gates([1, 3, 9]))
+    length = ((1 / 4) ** 2 + (3 / 4) ** 2) ** 0.5
+    np.testing.assert_allclose(got, [[1 / 4 / length, 3 / 4 / length, 0]], rtol=1e-5)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.01, 0.99))
+def test_two_parts_are_fused_as_by_weight(seed: int, weight: float) -> None:
+    rng = np.random.default_rng(seed)
+    parts, present = unit(rng.standard_normal((6, 2, 8))), rng.random((6, 2)) < 0.6
+    got = fuse_parts(parts, present, fixed_gates([weight, 1 - weight]))
+    image, text = parts.transpose(1, 0, 2)
+    expected = fuse(image, present[:, 0], text, present[:, 1], image_weight=weight)
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+def test_a_part_alone_is_kept_bit_for_bit_and_none_is_zero() -> None:
+    rows = unit(np.random.default_rng(0).standard_normal((3, 7)))
+    parts = np.full((4, 3, 7), np.nan, np.float32)
+    parts[range(3), range(3)] = rows
+    present = np.isfinite(parts[:, :, 0])
+    got = fuse_parts(parts, present, fixed_gates([0, 1, 5]))
+    np.testing.assert_array_equal(got[:3], rows)
+    np.testing.assert_array_equal(got[3], 0)
+
+
+def test_an_item_is_fused_alike_among_many_and_alone() -> None:
+    rng = np.random.default_rng(0)
+    parts, present = unit(rng.standard_normal((20_000, 3, 2))), rng.random((20_000, 3)) < 0.7
+    gates = fixed_gates([1, 2, 3])
+    many = fuse_parts(parts, present, gates)
+    for row in (0, 16_383, 16_384, 19_999):
+        one = fuse_parts(parts[[row]], present[[row]], gates)[0]
+        np.testing.assert_allclose(many[row], one, atol=1e-6)
+    lengths = np.linalg.norm(many, axis=1)
+    np.testing.assert_allclose(lengths[present.any(axis=1)], 1, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("shape", "mask"),
+    [
+        ((2, 3, 4), np.ones((2, 2), bool)),
+        ((2, 3), np.ones((2, 3), bool)),
+        ((2, 3, 4), np.ones((2, 3), np.int64)),
+        ((2, 4, 4), np.ones((2, 4), bool)),
+    ],
+)
+def test_shapes_of_parts_are_checked(shape: tuple[int, ...], mask: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="parts"):
+        fuse_parts(np.zeros(shape, np.float32), mask, fixed_gates([1, 1, 1]))
+
+
+def test_the_picture_that_shows_something_else_counts_less() -> None:
+    rng = np.random.default_rng(0)
+    thing, chart = unit(rng.standard_normal((2, 64)))
+    photos = unit(thing + 0.05 * rng.standard_normal((3, 64)))
+    pooled, known = pool_pictures(np.stack([*photos, chart]), np.zeros(4, np.int64), 1)
+    plain = unit(np.stack([*photos, chart]).mean(axis=0))
+    without, _ = pool_pictures(photos, np.zeros(3, np.int64), 1)
+    assert known.all()
+    assert pooled[0] @ without[0] > 0.995 > 0.97 > plain @ without[0]
+    assert np.linalg.norm(pooled[0]) == pytest.approx(1, abs=1e-6)
+
+
+def test_pictures_go_to_their_items_in_any_order() -> None:
+    rows = unit(np.random.default_rng(1).standard_normal((5, 6)))
+    item = np.array([3, 0, 3, 4, 4])
+    pooled, known = pool_pictures(rows, item, 6)
+    assert known.tolist() == [True, False, False, True, True, False]
+    np.testing.assert_array_equal(pooled[0], rows[1])
+    np.testing.assert_allclose(pooled[3], unit(rows[0] + rows[2]), atol=1e-6)
+    np.testing.assert_allclose(pooled[4], unit(rows[3] + rows[4]), atol=1e-6)
+    np.testing.assert_array_equal(pooled[[1, 2, 5]], 0)
+    back, _ = pool_pictures(rows[::-1], item[::-1], 6)
+    np.testing.assert_allclose(back, pooled, atol=1e-6)
+
+
+def test_pictures_that_cancel_give_zero_and_not_nan() -> None:
+    pooled, _ = pool_pictures(np.concatenate([X, -X]), np.zeros(2, np.int64), 1)
+    np.testing.assert_array_equal(pooled, [[0, 0]])
+
+
+def test_every_picture_has_one_item() -> None:
+    with pytest.raises(ValueError, match="expected one item each"):
+        pool_pictures(X, np.array([0, 1]), 2)

@@ -421,6 +421,75 @@ def test_categories_and_attributes_from_several_columns(tmp_path):
     assert items["attributes"].to_list() == [[{"key": "colour", "value": "red"}], []]
 
 
+def test_further_pictures_from_every_format(shop, tmp_path):
+    url = "https://example.org/a.png?x=1,2;3"
+    several = {"a": ["pictures/a1.png", url], "b": ["pictures/b.png"], "c": []}
+    csv = (
+        f'item_id,title,image,images\na,A,pictures/a.png," pictures/a1.png | {url} |"\n'
+        "b,B,,pictures/b.png\nc,C,,\n"
+    )
+    lines = [json.dumps({"item_id": i, "title": i, "images": s}) for i, s in several.items()]
+    frame = pl.DataFrame(
+        {"item_id": [*several], "title": [*several], "images": [*several.values()]},
+        schema_overrides={"images": pl.List(pl.String)},
+    )
+    frame.write_parquet(tmp_path / "made.parquet")
+    files = {
+        "items": csv,
+        "items_tsv": f'item_id\ttitle\tphotos\na\tA\t["pictures/a1.png", "{url}"]\n'
+        "b\tB\tpictures/b.png\nc\tC\t[]\n",
+        "items_jsonl": "\n".join(lines),
+        "items_parquet": (tmp_path / "made.parquet").read_bytes(),
+    }
+    for name, content in files.items():
+        dataset, _ = shop(**{name: content}, events=EVENTS)
+        assert dict(dataset.items.select("item_id", "images").iter_rows()) == several, name
+        assert rejects(dataset) == []
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason", "value"),
+    [
+        ("pictures/b.png|../../etc/passwd", "image outside the folder", "../../etc/passwd"),
+        ("C:\\cake.png|pictures/b.png", "image outside the folder", "C:\\cake.png"),
+        ("[1]", "images are not a list of paths", "[1]"),
+        ("[oops", "images are not a list of paths", "[oops"),
+    ],
+)
+def test_further_pictures_are_checked_like_the_first(shop, cell, reason, value):
+    text = f"item_id,title,images\na,A,pictures/a.png|pictures/a1.png\nb,B,{cell}\nc,C,\n"
+    dataset, _ = shop(items=text, events=EVENTS)
+    assert dataset.items["item_id"].to_list() == ["a", "c"]
+    assert rejects(dataset) == [("items", 3, reason, value)]
+
+
+def test_further_pictures_from_several_columns(tmp_path):
+    (tmp_path / "items.csv").write_text("item_id,title,one,two,three\na,A,1.png,,3.png\nb,B,,,\n")
+    columns = {"item_id": "item_id", "title": "title", "image": "one", "images": ["two", "three"]}
+    mapping = Mapping.model_validate(
+        {
+            "settings": {"name": "x"},
+            "items": {"files": str(tmp_path / "items.csv"), "columns": columns},
+        }
+    )
+    ingest(mapping, tmp_path / "out")
+    items = Dataset.open(tmp_path / "out").items
+    assert items["image"].to_list() == ["1.png", None]
+    assert items["images"].to_list() == [["3.png"], []]
+
+
+def test_a_dataset_from_before_there_were_further_pictures_is_read(shop):
+    dataset, _ = shop(items=ITEMS, events=EVENTS)
+    path = dataset.folder / "items.parquet"
+    pl.read_parquet(path).drop("images").write_parquet(path)
+    older = Dataset.open(dataset.folder)
+    assert older.items.schema == dataset.items.schema
+    assert older.items.equals(dataset.items)
+    pl.read_parquet(path).drop("price").write_parquet(path)
+    with pytest.raises(DataError, match="expected"):
+        Dataset.open(dataset.folder)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
