@@ -1,4 +1,4 @@
-"""Opening any open_clip model: by name and tag from the hub, or from a checkpoint on disk."""
+"""Opening any open_clip model: from the hub, from a checkpoint on disk, or as it was tuned."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import open_clip  # type: ignore[import-untyped]
 import torch
 
 from encoders.base import EncoderError, Preprocessing
+from encoders.bundled import open_bundled
 from encoders.towers import Towers, hash_weights
 
 _OFFLINE = (
@@ -16,13 +17,33 @@ _OFFLINE = (
 )
 
 
-def open_named(name: str) -> Towers:
-    """Open ``"ARCHITECTURE:tag"`` or ``"ARCHITECTURE:/path/to/checkpoint"``.
+def open_towers(name: str) -> Towers:
+    """Open ``"bundled"``, or whatever :func:`open_named` opens.
+
+    ``"bundled:/path/to/learned.safetensors"`` is the bundled model with what another recipe of
+    :mod:`encoders.training` learned.
 
     Raises:
-        EncoderError: Unknown architecture or tag, no such file, weights that do not fit, or a hub
-            that cannot be reached.
+        EncoderError: As :func:`open_named`.
     """
+    if name == "bundled":
+        return open_bundled()
+    base, _, learned = name.partition(":")
+    return open_bundled(Path(learned).expanduser()) if base == "bundled" else open_named(name)
+
+
+def open_named(name: str) -> Towers:
+    """Open ``"ARCHITECTURE:tag"``, ``"ARCHITECTURE:/path/to/checkpoint"`` or a tuned one's folder.
+
+    Raises:
+        EncoderError: Unknown architecture or tag, no such file, weights that do not fit, a hub
+            that cannot be reached, or a folder that holds no tuned encoder.
+    """
+    if (folder := Path(name).expanduser()).is_dir():
+        # Here, as tuning is built on the encoder, which is built on this module.
+        from encoders.tuning.merge import open_tuned
+
+        return open_tuned(folder, open_towers)
     architecture, source = split_name(name)
     find = _existing_file if is_path(source) else _known_tag
     weights = find(architecture, source)
@@ -54,7 +75,8 @@ def split_name(name: str) -> tuple[str, str]:
     if not colon or not architecture or not source:
         raise EncoderError(
             f"encoder {name!r} is not understood: expected 'bundled', 'ARCHITECTURE:tag' such as "
-            "'ViT-B-32:laion2b_s34b_b79k', or 'ARCHITECTURE:/path/to/checkpoint'"
+            "'ViT-B-32:laion2b_s34b_b79k', 'ARCHITECTURE:/path/to/checkpoint', or the folder that "
+            "tune-encoder wrote"
         )
     if architecture not in open_clip.list_models():
         raise EncoderError(

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from encoders import Encoder, EncoderError
 from encoders.probe import probe_picture
+from encoders.tuning import Base, Update, write_tuned
 
 SMALL = {
     "embed_dim": 24,
@@ -59,6 +60,30 @@ def test_the_fingerprint_follows_the_weights(tmp_path: Path, small: torch.nn.Mod
     weights["text_projection"][0, 0] += 1e-3
     assert first == copy
     assert fingerprint(weights, "c.safetensors") != first
+
+
+def test_the_folder_of_a_tuned_model_is_a_name(tmp_path: Path, small: torch.nn.Module) -> None:
+    file, folder = tmp_path / "small.safetensors", tmp_path / "tuned"
+    save_file(small.state_dict(), file)
+    folder.mkdir()
+    base = Encoder.open(f"vitrine-test-small:{file}", device="cpu", precision="float32")
+    down, up = torch.randn(2, 32), torch.randn(32, 2)
+    update = Update("transformer.resblocks.0.mlp.c_proj.weight", down.repeat(1, 4), up)
+    write_tuned(folder, Base(f"vitrine-test-small:{file}", base.fingerprint), [update], {})
+    tuned = Encoder.open(str(folder), device="cpu", precision="float32")
+    weights = {name: tensor.clone() for name, tensor in small.state_dict().items()}
+    weights[update.parameter] += up @ down.repeat(1, 4)
+    save_file(weights, tmp_path / "merged.safetensors")
+    merged = Encoder.open(
+        f"vitrine-test-small:{tmp_path / 'merged.safetensors'}", device="cpu", precision="float32"
+    )
+    np.testing.assert_allclose(tuned.encode_texts(TEXTS), merged.encode_texts(TEXTS), atol=1e-5)
+    assert len({base.fingerprint, tuned.fingerprint, merged.fingerprint}) == 3
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EncoderError, match="no record of a tuned encoder"):
+        Encoder.open(str(tmp_path))
 
 
 class Bomb:
