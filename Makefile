@@ -11,7 +11,7 @@ DEMO_READY := $(VENV)/.demo-installed
 DEV_READY := $(VENV)/.dev-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench clean
+.PHONY: help demo test lint types bench notebooks clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /  make \1\t/' | expand -t 22
@@ -32,10 +32,13 @@ lint: $(DEV_READY) ## ruff, the format, and which package may import which
 types: $(DEV_READY) ## mypy, strict
 	$(BIN)/mypy
 
-bench: bench-demo bench-online-retail ## every benchmark
+bench: bench-demo bench-online-retail bench-encoders ## every benchmark
 
 bench-%: $(DEV_READY) ## one benchmark, into benchmarks/results
 	$(BIN)/python -m benchmarks.$(subst -,_,$*)
+
+notebooks: $(DEV_READY) ## execute examples/*.ipynb and keep what they show
+	$(BIN)/python -m scripts.run_notebooks
 
 clean: ## remove the demo's data and runs; the installation stays
 	rm -rf data/complete-journey* runs
@@ -53,5 +56,5 @@ $(DEMO_READY): pyproject.toml | $(BIN)/pip
 
 # setuptools is what the test of the wheel builds with, without a network.
 $(DEV_READY): pyproject.toml | $(BIN)/pip
-	$(BIN)/python -m pip install --editable ".[demo,dev,scale]" "setuptools>=77"
+	$(BIN)/python -m pip install --editable ".[demo,dev,scale,tune]" "setuptools>=77"
 	touch $@ $(DEMO_READY)

@@ -1,4 +1,4 @@
-"""The command line: ingest, train, evaluate, recommend, similar, search, serve, demo.
+"""The command line: ingest, encode, train, evaluate, recommend, similar, search, serve, demo.
 
 Every command imports what it needs when it runs, so that ``--help`` answers at once.
 """
@@ -14,6 +14,8 @@ import typer
 from rich.markdown import Markdown
 from rich.text import Text
 
+from engine import cli_encode, cli_tune_encoder
+from engine.cli_training_end import training_end
 from engine.errors import DataError
 from engine.progress import ConsoleReporter
 from engine.terminal import Commands, checked, console, must_be_free, show
@@ -48,6 +50,10 @@ StoreUrl = Annotated[
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is every one.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
+
+
+app.command(epilog=cli_encode.EPILOG)(cli_encode.encode)
+app.command("tune-encoder", epilog=cli_tune_encoder.EPILOG)(cli_tune_encoder.tune_encoder)
 
 
 @app.callback()
@@ -143,7 +149,7 @@ def train(
     if seed is not None:
         settings = settings.model_copy(update={"seed": seed})
     opened = Dataset.open(dataset)
-    moment = _training_end(opened, as_of, hold_out_weeks)
+    moment = training_end(opened, as_of, hold_out_weeks)
     with ConsoleReporter(console) as reporter:
         manifest = build(
             opened, settings, run, as_of_unix_s=int(moment.timestamp()), reporter=reporter
@@ -287,18 +293,6 @@ def demo(
         _serve(folder, host, port)
     else:
         console.print(Text(f"To serve it: vitrine serve {folder}"), soft_wrap=True)
-
-
-def _training_end(dataset: Dataset, as_of: str | None, hold_out_weeks: int | None) -> datetime:
-    from engine.moments import end_of_data, read_moment, weeks_before_end
-
-    if as_of is not None and hold_out_weeks is not None:
-        raise typer.BadParameter("got --as-of and --hold-out-weeks, expected one of them")
-    if as_of is not None:
-        return read_moment(as_of, ZoneInfo(dataset.settings.time_zone))
-    if hold_out_weeks is not None:
-        return weeks_before_end(dataset, hold_out_weeks)
-    return end_of_data(dataset)
 
 
 def _serve(

@@ -28,7 +28,18 @@ from engine.cli import app
 from engine.dataset import Dataset
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = {"ingest", "train", "evaluate", "recommend", "similar", "search", "serve", "demo"}
+COMMANDS = {
+    "ingest",
+    "encode",
+    "tune-encoder",
+    "train",
+    "evaluate",
+    "recommend",
+    "similar",
+    "search",
+    "serve",
+    "demo",
+}
 CONTROL = "\x1b"
 
 
