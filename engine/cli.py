@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 from rich.markdown import Markdown
@@ -21,9 +20,7 @@ from engine.progress import ConsoleReporter
 from engine.terminal import Commands, checked, console, must_be_free, show
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from engine.dataset import Dataset, DatasetSettings
+    from engine.dataset import DatasetSettings
     from engine.recommend import Engine
     from engine.recommendation import Recommendation
     from engine.scene import Scene

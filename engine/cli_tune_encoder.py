@@ -17,7 +17,6 @@ from engine.terminal import FAILED, complaints, console
 
 if TYPE_CHECKING:
     from encoders.tuning import TuningSettings
-    from engine.dataset import Dataset
     from engine.tune_encoder import TuningReport
 
 EPILOG = (

@@ -63,38 +63,38 @@ def top1(images: np.ndarray, texts: np.ndarray, truth: np.ndarray) -> float:
     return float(((images @ texts.T).argmax(axis=1) == truth).mean())
 
 
-def test_drawings_match_their_words(bundled: Encoder, drawings: list[bytes]) -> None:
-    words = bundled.encode_texts([f"a picture of a {word}" for word in DRAWINGS.values()])
-    accuracy = top1(bundled.encode_images(drawings), words, np.arange(len(DRAWINGS)))
+def test_drawings_match_their_words(unlearned: Encoder, drawings: list[bytes]) -> None:
+    words = unlearned.encode_texts([f"a picture of a {word}" for word in DRAWINGS.values()])
+    accuracy = top1(unlearned.encode_images(drawings), words, np.arange(len(DRAWINGS)))
     # A classifier of photographs is a poor judge of drawings (5 of 16), but chance is 1 of 16.
     assert accuracy >= 4 / 16
 
 
 def test_an_umbrella_is_one_among_a_thousand_classes(
-    bundled: Encoder, drawings: list[bytes]
+    unlearned: Encoder, drawings: list[bytes]
 ) -> None:
-    umbrella = bundled.encode_images([drawings[list(DRAWINGS.values()).index("umbrella")]])[0]
+    umbrella = unlearned.encode_images([drawings[list(DRAWINGS.values()).index("umbrella")]])[0]
     nearest = int((load_class_vectors().numpy() @ umbrella).argmax())
     assert class_sentences()[nearest][0] == "umbrella"
 
 
-def test_photographs_match_their_classes(bundled: Encoder) -> None:
+def test_photographs_match_their_classes(unlearned: Encoder) -> None:
     file = DATA / "clothing.parquet"
     if not file.exists():
         pytest.skip("clothing.parquet is not in shared/data")
     photos = pl.read_parquet(file).filter(pl.col("split") == "test").sample(60, seed=1)
     labels = sorted(photos["label"].unique())
-    words = bundled.encode_texts([f"a photo of a {label}" for label in labels])
+    words = unlearned.encode_texts([f"a photo of a {label}" for label in labels])
     truth = np.array([labels.index(label) for label in photos["label"]])
-    assert top1(bundled.encode_images(photos["image"].to_list()), words, truth) >= 0.4
+    assert top1(unlearned.encode_images(photos["image"].to_list()), words, truth) >= 0.4
 
 
-def test_shipped_class_vectors_are_what_the_text_tower_says(bundled: Encoder) -> None:
+def test_shipped_class_vectors_are_what_the_text_tower_says(unlearned: Encoder) -> None:
     rows = [0, 1, 207, 954, 999]
     sentences = class_sentences()
     assert len(sentences) == 1000
     assert re.search("banana", sentences[954][0])
-    fresh = describe_classes([sentences[row] for row in rows], bundled.encode_texts)
+    fresh = describe_classes([sentences[row] for row in rows], unlearned.encode_texts)
     np.testing.assert_allclose(load_class_vectors().numpy()[rows], fresh, atol=1e-3)
 
 

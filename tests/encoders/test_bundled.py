@@ -57,8 +57,13 @@ def plain_minilm(texts: list[str]) -> np.ndarray:
     return torch.nn.functional.normalize(mean, dim=1).numpy()
 
 
-def test_words_are_plain_minilm(bundled: Encoder) -> None:
-    np.testing.assert_allclose(bundled.encode_texts(TEXTS), plain_minilm(TEXTS), atol=1e-5)
+def test_words_start_from_plain_minilm(unlearned: Encoder) -> None:
+    np.testing.assert_allclose(unlearned.encode_texts(TEXTS), plain_minilm(TEXTS), atol=1e-5)
+
+
+def test_words_that_no_set_uses_stay_near(bundled: Encoder) -> None:
+    words = ["a treaty between two states", "the theory of prime numbers", "rain in the mountains"]
+    assert (bundled.encode_texts(words) * plain_minilm(words)).sum(axis=1).min() > 0.8
 
 
 def test_rows_do_not_depend_on_their_batch_or_order(bundled: Encoder) -> None:

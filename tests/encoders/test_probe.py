@@ -50,11 +50,11 @@ def test_the_same_encoder_passes_in_any_precision(bundled: Encoder, probe: Probe
     [
         {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)},
         {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)},
-        {"size": (192, 192)},
-        {"resize_mode": "squash"},
+        {"size": (224, 224)},
+        {"resize_mode": "shortest"},
         {"resize_mode": "longest"},
     ],
-    ids=["imagenet-normalisation", "no-normalisation", "size", "squash", "longest"],
+    ids=["imagenet-normalisation", "no-normalisation", "size", "shortest", "longest"],
 )
 def test_a_wrong_preprocessing_is_noticed_by_its_vector(
     probe: Probe, changes: dict[str, object]

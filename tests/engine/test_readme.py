@@ -29,7 +29,7 @@ def test_every_command_is_named() -> None:
 
     for command in app.registered_commands:
         assert command.callback is not None
-        assert f"`{command.callback.__name__}`" in README
+        assert f"`{command.name or command.callback.__name__}`" in README
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/design.md"])
