@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from encoders.base import Preprocessing
 from encoders.bundled import open_unlearned
 from encoders.learned import FRONT_BLOCKS
+from encoders.training.blend import Shares, blend
 from encoders.training.exam import examine
 from encoders.training.features import Front, front_features, front_of, load_pictures
 from encoders.training.glosses import glosses
@@ -68,7 +69,7 @@ def main() -> None:
         if step.number % _EXAM_EVERY == 0 or step.number == settings.steps:
             for pairs, views in exams:
                 log.info("    %s", examine(trainee, pairs, views))
-            _write(trainee, given.out)
+            _write(trainee, given.out, recipe.shares)
 
     train(trainee, lessons, others, others_before, settings, on_step=on_step)
 
@@ -113,9 +114,8 @@ def _where(trainee: Trainee, sentences: list[str]) -> torch.Tensor:
     return torch.cat(rows).clone()
 
 
-def _write(trainee: Trainee, path: Path) -> None:
-    tensors = {name: t.detach().half().contiguous() for name, t in learned_tensors(trainee)}
-    save_file(tensors, path)
+def _write(trainee: Trainee, path: Path, shares: Shares) -> None:
+    save_file(blend(learned_tensors(trainee), trainee.before.state_dict(), shares), path)
 
 
 if __name__ == "__main__":

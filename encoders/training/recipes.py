@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from encoders.training.augment import NOTHING, Augmentation
+from encoders.training.blend import Shares
 from encoders.training.features import Views
 from encoders.training.sets import PairSet, Split, read_fashion, read_grocery, read_photos
 from encoders.training.train import Settings
@@ -44,10 +45,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What is learned from, and how."""
+    """What is learned from, how, and how much of it is kept."""
 
     sources: tuple[Source, ...]
     settings: Settings
+    shares: Shares
 
 
 def _exam(source_side: int) -> Views:
@@ -76,5 +78,5 @@ PHOTOS = Source(
     about=True,
 )
 
-SHIPPED = Recipe((FASHION, GROCERY), Settings(steps=390))
-RESEARCH = Recipe((PHOTOS,), Settings(steps=300, keep_words=0.5, about=1.0))
+SHIPPED = Recipe((FASHION, GROCERY), Settings(steps=390), Shares(tail=0.4, head=0.2, words=0.6))
+RESEARCH = Recipe((PHOTOS,), Settings(steps=300, keep_words=0.5, about=1.0), Shares(1, 1, 1))

@@ -16,6 +16,7 @@ from encoders.base import Preprocessing
 from encoders.bundled import open_unlearned
 from encoders.learned import load_learned
 from encoders.training.augment import NOTHING, Augmentation, random_views
+from encoders.training.blend import Shares, blend
 from encoders.training.captions import fashion_captions, grocery_captions
 from encoders.training.features import Views, front_features
 from encoders.training.glosses import glosses
@@ -124,6 +125,26 @@ def test_captions_say_what_the_columns_say() -> None:
     )
     assert said[:2] == ("pink lady", "pink lady apple")
     assert "pink lady: Crisp and pink!" in said
+
+
+def test_blending_goes_from_the_start_to_what_was_learned() -> None:
+    learned = {
+        "tail.conv.weight": torch.tensor([2.0]),
+        "head.outer.weight": torch.tensor([4.0]),
+        "head.norm.weight": torch.tensor([7.0]),
+        "projection.weight": torch.tensor([[3.0, 0.0], [0.0, 3.0]]),
+        "lora.layer.A": torch.tensor([[5.0]]),
+        "lora.layer.B": torch.tensor([[6.0]]),
+    }
+    before = {"conv.weight": torch.tensor([1.0])}
+
+    def blended(*shares: float) -> dict[str, float]:
+        found = blend(learned.items(), before, Shares(*shares))
+        return {name: float(tensor.flatten()[0]) for name, tensor in found.items()}
+
+    assert list(blended(1, 1, 1).values()) == [2, 4, 7, 3, 5, 6]
+    assert list(blended(0, 0, 0).values()) == [1, 0, 7, 1, 5, 0]
+    assert list(blended(0.5, 0.25, 0.5).values()) == [1.5, 1, 7, 2, 5, 3]
 
 
 def test_only_the_asked_split_is_read(tmp_path: Path) -> None:
