@@ -141,5 +141,5 @@ def _method() -> str:
         "training rooms with `imagenet`; by chance a room finds 20 of 2,187 items: a recall of "
         "0.009, or 0.1 items of its 11. "
         '"Heads, quoted": projection heads on the same frozen towers, 7,000 pairs, four minutes; '
-        "read in the task, not measured here."
+        "a figure that was given to us, not measured here."
     )
