@@ -25,12 +25,22 @@ def fit_platt(logits: Tensor, label: Tensor, weight: Tensor) -> Tensor:
     x = torch.stack([logits.double(), torch.ones(len(logits), dtype=torch.double)], dim=1)
     y, w = label.double(), weight.double()
     theta = identity.double()
+    loss = _loss(x, y, w, theta)
     for _ in range(MAX_STEPS):
         p = torch.sigmoid(x @ theta)
         gradient = x.T @ (w * (p - y))
         curvature = (x * (w * p * (1 - p)).clamp(min=1e-12)[:, None]).T @ x
         step = torch.linalg.solve(curvature + 1e-9 * torch.eye(2, dtype=torch.double), gradient)
-        theta = theta - step.clamp(-2, 2)
+        step = step.clamp(-2, 2)
+        # Far from the answer a whole step overshoots, and the next one may leave for good.
+        while (new := _loss(x, y, w, theta - step)) > loss and float(step.abs().max()) > 1e-10:
+            step = step / 2
+        theta, loss = theta - step, min(new, loss)
         if float(step.abs().max()) < 1e-8:
             break
     return theta.float() if theta[0] > 0 else identity
+
+
+def _loss(x: Tensor, y: Tensor, w: Tensor, theta: Tensor) -> float:
+    logits = x @ theta
+    return float((w * (torch.nn.functional.softplus(logits) - y * logits)).sum())

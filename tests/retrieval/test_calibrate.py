@@ -43,3 +43,22 @@ def test_without_both_answers_scores_stay_as_they_are(label: list[bool]) -> None
     n = len(label)
     found = fit_platt(torch.arange(n).float(), torch.tensor(label, dtype=torch.bool), torch.ones(n))
     assert found.tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("shift", [4.0, 12.0, 25.0])
+def test_scores_far_from_the_answer_are_calibrated_too(shift):
+    generator = torch.Generator().manual_seed(0)
+    logits = shift - 4 + 2 * torch.randn(4000, generator=generator)
+    label = torch.rand(4000, generator=generator) < torch.sigmoid(logits - shift)
+    weight = 1 + torch.rand(4000, generator=generator)
+
+    slope, offset = fit_platt(logits, label, weight)
+
+    # At the minimum, with an offset, the mean chance is the share that was taken.
+    chance = torch.sigmoid(slope * logits + offset)
+    torch.testing.assert_close(
+        (weight * chance).sum() / weight.sum(),
+        (weight * label).sum() / weight.sum(),
+        atol=1e-3,
+        rtol=0,
+    )
