@@ -22,23 +22,27 @@ def fit_platt(logits: Tensor, label: Tensor, weight: Tensor) -> Tensor:
     identity = torch.tensor([1.0, 0.0])
     if len(label) == 0 or bool(label.all()) or not bool(label.any()):
         return identity
-    x = torch.stack([logits.double(), torch.ones(len(logits), dtype=torch.double)], dim=1)
     y, w = label.double(), weight.double()
-    theta = identity.double()
+    # From scores around zero and the share that was taken, Newton's method has a short way.
+    centre, spread = logits.double().mean(), logits.double().std().clamp(min=1e-6)
+    around = (logits.double() - centre) / spread
+    x = torch.stack([around, torch.ones_like(around)], dim=1)
+    theta = torch.stack([torch.zeros((), dtype=torch.double), torch.logit((w * y).sum() / w.sum())])
     loss = _loss(x, y, w, theta)
     for _ in range(MAX_STEPS):
         p = torch.sigmoid(x @ theta)
         gradient = x.T @ (w * (p - y))
         curvature = (x * (w * p * (1 - p)).clamp(min=1e-12)[:, None]).T @ x
         step = torch.linalg.solve(curvature + 1e-9 * torch.eye(2, dtype=torch.double), gradient)
-        step = step.clamp(-2, 2)
         # Far from the answer a whole step overshoots, and the next one may leave for good.
         while (new := _loss(x, y, w, theta - step)) > loss and float(step.abs().max()) > 1e-10:
             step = step / 2
         theta, loss = theta - step, min(new, loss)
         if float(step.abs().max()) < 1e-8:
             break
-    return theta.float() if theta[0] > 0 else identity
+    slope = theta[0] / spread
+    found = torch.stack([slope, theta[1] - slope * centre]).float()
+    return found if slope > 0 else identity
 
 
 def _loss(x: Tensor, y: Tensor, w: Tensor, theta: Tensor) -> float:
