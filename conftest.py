@@ -1,4 +1,4 @@
-"""A small trained run, for the tests that need a real one.
+"""What several folders of tests share: a small trained run, small encoders, one thread.
 
 It stands here and not in ``tests/``, as pytest puts the folder of a conftest on the import path:
 from there, ``tests/engine`` would be taken for the package ``engine``.
@@ -6,6 +6,8 @@ from there, ``tests/engine`` would be taken for the package ``engine``.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -51,3 +53,35 @@ def small_run(small_dataset: Path) -> Path:
     build(Dataset.open(small_dataset), config, folder, as_of_unix_s=cut_unix_s())
     torch.set_num_threads(threads)
     return folder
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """One thread for torch: small models are quickest so, and the same bits come out."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def write_clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, object], str]:
+    """Writes a random open_clip model of an architecture, and gives the name that opens it."""
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    def write(architecture: str, config: object) -> str:
+        folder = tmp_path_factory.mktemp("small")
+        path = folder / f"{architecture}.json"
+        path.write_text(json.dumps(config))
+        open_clip.add_model_config(path)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model = open_clip.create_model(architecture)
+        save_file(model.state_dict(), folder / "small.safetensors")
+        return f"{architecture}:{folder / 'small.safetensors'}"
+
+    return write

@@ -11,12 +11,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from encoders.base import EncoderError
+from encoders.low_rank import Update, merge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +54,6 @@ def load_learned(
         ) from error
 
 
-@torch.no_grad()
 def add_low_rank(tower: nn.Module, updates: Mapping[str, Tensor]) -> None:
     """Add ``B A`` to the weights of linear layers, in place.
 
@@ -62,9 +61,8 @@ def add_low_rank(tower: nn.Module, updates: Mapping[str, Tensor]) -> None:
         tower: Holds the layers.
         updates: For every layer ``NAME.A`` ``[rank, inputs]`` and ``NAME.B`` ``[outputs, rank]``.
     """
-    for name in sorted({key.rpartition(".")[0] for key in updates}):
-        weight = tower.get_parameter(f"{name}.weight")
-        weight.add_(updates[f"{name}.B"] @ updates[f"{name}.A"])
+    names = sorted({key.rpartition(".")[0] for key in updates})
+    merge(tower, [Update(f"{n}.weight", updates[f"{n}.A"], updates[f"{n}.B"]) for n in names])
 
 
 def _load_tail(trunk: nn.Module, tensors: dict[str, Tensor]) -> None:

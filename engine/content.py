@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,8 @@ from encoders.bulk import Rejected, encode_pictures
 from encoders.fusion import fuse_parts, pool_pictures
 from encoders.gate_learning import fit_gates
 from encoders.gates import Gates, fixed_gates
-from engine.errors import MissingExtraError
 from engine.interactions import Floats, Interactions, Ints
-from engine.pictures import read_picture
+from engine.pictures import read_for_encoding
 from retrieval.neighbours import item_neighbours
 
 PARTS = ("pictures", "title", "description", "attributes")
@@ -108,12 +108,12 @@ def rejects_of(pictures: pl.DataFrame, rejected: Sequence[Rejected]) -> pl.DataF
 
     Args:
         pictures: As :func:`pictures_of` gives them.
-        rejected: Pictures by name.
+        rejected: Pictures by name; one may be named twice.
     """
     reasons = pl.DataFrame(
         {"image": [r.name for r in rejected], "reason": [r.reason for r in rejected]},
         schema={"image": pl.String, "reason": pl.String},
-    )
+    ).unique("image", keep="last")
     lost = pictures.join(reasons, on="image", how="inner", maintain_order="left")
     return lost.select(REJECT_SCHEMA.names())
 
@@ -156,7 +156,11 @@ def encode_parts(
     pictures = pictures_of(items)
     distinct = pictures["image"].unique().sort()
     found = encode_pictures(
-        cache, encoder, distinct.to_list(), _reader(folder), on_progress=on_progress
+        cache,
+        encoder,
+        distinct.to_list(),
+        partial(read_for_encoding, folder),
+        on_progress=on_progress,
     )
     place = distinct.search_sorted(pictures["image"]).to_numpy().astype(np.int64)
     usable = found.known[place]
@@ -246,13 +250,3 @@ def _words_by_part(items: pl.DataFrame) -> tuple[Ints, Ints, list[str]]:
     ]
     where = np.array([(part, row) for part, row, _ in given], dtype=np.int64).reshape(-1, 2)
     return where[:, 0], where[:, 1], [text for _, _, text in given]
-
-
-def _reader(folder: Path) -> Callable[[str], bytes | None]:
-    def read(name: str) -> bytes | None:
-        try:
-            return read_picture(folder, name)
-        except MissingExtraError as error:
-            raise ValueError(str(error)) from error
-
-    return read

@@ -5,7 +5,7 @@ What is encoded goes to the cache that training reads, so that training encodes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -17,10 +17,10 @@ from encoders import Encoder, EncoderError, ItemEncoder, VectorCache, cached_tex
 from encoders.bulk import Rejected, encode_pictures
 from encoders.ray_data import Cluster, Desk, encode_shards
 from encoders.shards import Shard, merge_shard
-from engine.content import REJECT_SCHEMA, attributes_of, descriptions_of, words_of
+from engine.content import attributes_of, descriptions_of, pictures_of, rejects_of, words_of
 from engine.dataset import Dataset
 from engine.errors import DataError, MissingExtraError, VitrineError
-from engine.pictures import read_picture
+from engine.pictures import read_for_encoding
 from engine.stages import Reporter
 
 REJECTS_FILE = "rejects.parquet"
@@ -99,7 +99,7 @@ def encode_dataset(
         rejected = _encode_here(contents, dataset, opened, cache, reporter)
     else:
         rejected = _encode_on_ray(dataset, encoder, opened, cache, cluster or Cluster(), reporter)
-    rejects = _rejects(dataset.items, rejected)
+    rejects = rejects_of(pictures_of(dataset.items), rejected)
     _write_whole(rejects, out / REJECTS_FILE)
     if len(rejects):
         item_id, image, reason = rejects.row(0)
@@ -115,7 +115,7 @@ def _encode_here(
     encoder: ItemEncoder,
     cache: VectorCache,
     reporter: Reporter,
-) -> Iterable[Rejected]:
+) -> Sequence[Rejected]:
     read = partial(read_for_encoding, Path(dataset.folder))
     cached_texts(cache, encoder, contents.texts, on_progress=reporter.advance)
     return encode_pictures(
@@ -130,7 +130,7 @@ def _encode_on_ray(
     cache: VectorCache,
     cluster: Cluster,
     reporter: Reporter,
-) -> Iterable[Rejected]:
+) -> Sequence[Rejected]:
     name = str(Path(name).resolve()) if Path(name).exists() else name
     desk = Desk(
         open_encoder=partial(Encoder.open, name),
@@ -165,40 +165,12 @@ def shards_of(items: pl.DataFrame, folder: Path, size: int) -> list[Shard]:
     return shards
 
 
-def read_for_encoding(folder: Path, name: str) -> bytes | None:
-    """A picture as :func:`engine.pictures.read_picture` gives it, for one of many.
-
-    One that needs a package that is not installed is one that cannot be read.
-
-    Raises:
-        ValueError: The picture cannot be read.
-    """
-    try:
-        return read_picture(folder, name)
-    except MissingExtraError as error:
-        raise ValueError(str(error)) from error
-
-
 def _contents_of(items: pl.DataFrame) -> _Contents:
     texts = [*words_of(items), *descriptions_of(items), *attributes_of(items)]
     different = dict.fromkeys(text for text in texts if text is not None)
     return _Contents(
-        list(different), _pictures_of(items)["image"].unique(maintain_order=True).to_list()
+        list(different), pictures_of(items)["image"].unique(maintain_order=True).to_list()
     )
-
-
-def _pictures_of(items: pl.DataFrame) -> pl.DataFrame:
-    """``item_id`` and ``image``, a row for every picture of every item, each once."""
-    every = pl.concat_list(pl.concat_list("image"), "images").alias("image")
-    pictures = items.select("item_id", every).explode("image").drop_nulls("image")
-    return pictures.unique(maintain_order=True)
-
-
-def _rejects(items: pl.DataFrame, rejected: Iterable[Rejected]) -> pl.DataFrame:
-    reasons = {one.name: one.reason for one in rejected}
-    lost = _pictures_of(items).filter(pl.col("image").is_in(list(reasons)))
-    reason = pl.Series("reason", [reasons[image] for image in lost["image"]], dtype=pl.String)
-    return lost.with_columns(reason).cast(REJECT_SCHEMA)
 
 
 def _stamp(path: Path) -> str:

@@ -38,6 +38,20 @@ def read_picture(
     return rasterise(content, size_px) if path.suffix.lower() == ".svg" else content
 
 
+def read_for_encoding(folder: Path, name: str) -> bytes | None:
+    """A picture as :func:`read_picture` gives it, for one of many.
+
+    One that needs a package that is not installed is one that cannot be read.
+
+    Raises:
+        ValueError: The picture cannot be read.
+    """
+    try:
+        return read_picture(folder, name)
+    except MissingExtraError as error:
+        raise ValueError(str(error)) from error
+
+
 def rasterise(svg: bytes, size_px: int = 256) -> bytes:
     """A drawing as PNG bytes: ``size_px`` wide, on white.
 

@@ -22,7 +22,7 @@ from encoders.training.features import Front, front_features, front_of, load_pic
 from encoders.training.glosses import glosses
 from encoders.training.model import Trainee, learned_tensors, set_free
 from encoders.training.recipes import RESEARCH, SHIPPED, Source
-from encoders.training.sets import Split, read_grocery
+from encoders.training.sets import PairSet, Split, read_grocery
 from encoders.training.train import Lesson, Step, train
 
 _RANK = 32
@@ -51,16 +51,11 @@ def main() -> None:
     towers = open_unlearned()
     front = front_of(towers.model.visual.trunk, FRONT_BLOCKS)  # type: ignore[attr-defined]
     shelf = _Shelf(given.data, given.work, front, towers.preprocessing)
-    exams = [
-        (source.read(given.data, "val"), shelf.views(source, "val")) for source in recipe.sources
-    ]
-    lessons = [
-        Lesson(source.read(given.data, "train"), shelf.views(source, "train"), source.batch)
-        for source in recipe.sources
-    ]
+    exams = [shelf.take(source, "val") for source in recipe.sources]
+    lessons = [Lesson(*shelf.take(source, "train"), source.batch) for source in recipe.sources]
     others = glosses()[:_GLOSSES]
     trainee = set_free(towers, rank=_RANK)
-    others_before = _where(trainee, others)
+    others_before = trainee.many_words(others)
     started = time.monotonic()
 
     def on_step(step: Step) -> None:
@@ -83,7 +78,7 @@ class _Shelf:
     front: Front
     preprocessing: Preprocessing
 
-    def views(self, source: Source, split: Split) -> NDArray[np.float16]:
+    def take(self, source: Source, split: Split) -> tuple[PairSet, NDArray[np.float16]]:
         pairs = source.read(self.data, split)
         views = source.views if split == "train" else source.exam
         grounds = None
@@ -95,7 +90,7 @@ class _Shelf:
             if done == total or (done // len(views.kinds)) % 1280 == 0:
                 log.info("%s, %s: %d of %d views", pairs.name, split, done, total)
 
-        return front_features(
+        kept = front_features(
             pairs.pictures,
             views,
             self.front,
@@ -104,14 +99,7 @@ class _Shelf:
             grounds=grounds,
             on_progress=tell,
         )
-
-
-@torch.inference_mode()
-def _where(trainee: Trainee, sentences: list[str]) -> torch.Tensor:
-    rows = [
-        trainee.words(sentences[start : start + 512]) for start in range(0, len(sentences), 512)
-    ]
-    return torch.cat(rows).clone()
+        return pairs, kept
 
 
 def _write(trainee: Trainee, path: Path, shares: Shares) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from encoders.training.model import Trainee
 from encoders.training.sets import PairSet
@@ -47,14 +45,14 @@ def examine(trainee: Trainee, pairs: PairSet, views: NDArray[np.float16]) -> Mar
             for start in range(0, len(views), _BATCH)
         ]
     )
-    cosines = _words(trainee, [group[0] for group in pairs.captions]) @ pictures.T
+    cosines = trainee.many_words([group[0] for group in pairs.captions]) @ pictures.T
     ranks = (cosines >= cosines.diagonal()[:, None]).sum(dim=1)
     named = None
     if pairs.classes:
         names = sorted(set(pairs.classes))
         labels = torch.tensor([names.index(name) for name in pairs.classes])
         named = float(
-            ((pictures @ _words(trainee, names).T).argmax(dim=1) == labels).float().mean()
+            ((pictures @ trainee.many_words(names).T).argmax(dim=1) == labels).float().mean()
         )
     return Marks(pairs.name, float((ranks <= 10).float().mean()), named)
 
@@ -63,10 +61,3 @@ def _pictures(trainee: Trainee, front: NDArray[np.float16]) -> Tensor:
     batch = torch.from_numpy(np.ascontiguousarray(front)).float()
     rows, _ = trainee.pictures(batch.contiguous(memory_format=torch.channels_last))
     return rows
-
-
-def _words(trainee: Trainee, sentences: Sequence[str]) -> Tensor:
-    rows = [
-        trainee.words(sentences[start : start + 512]) for start in range(0, len(sentences), 512)
-    ]
-    return functional.normalize(torch.cat(rows), dim=-1)

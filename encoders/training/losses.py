@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -46,14 +45,3 @@ def forgetting(logits: Tensor, before: Tensor) -> Tensor:
         log_target=True,
         reduction="batchmean",
     )
-
-
-def drift(words: Tensor, before: Tensor) -> Tensor:
-    """Mean of one minus the cosine between unit rows ``[B, D]`` and what they were."""
-    return 1 - (words * before).sum(dim=1).mean()
-
-
-def labels_of(sentences: list[str]) -> Tensor:
-    """A number per sentence, ``[B]`` int64, equal where the sentences are."""
-    numbers: dict[str, int] = {}
-    return torch.tensor([numbers.setdefault(sentence, len(numbers)) for sentence in sentences])

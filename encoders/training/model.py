@@ -14,6 +14,7 @@ from encoders.tokens import pad, tokenize
 from encoders.towers import Towers
 
 _CHUNK = 64
+_SENTENCES = 512
 _LORA_TARGETS = ["query", "key", "value", "dense"]
 _LORA_LAYERS = [3, 4, 5]
 
@@ -56,6 +57,12 @@ class Trainee:
         back = torch.empty(len(order), dtype=torch.int64)
         back[torch.tensor(order)] = torch.arange(len(order))
         return functional.normalize(found[back], dim=-1)
+
+    @torch.no_grad()
+    def many_words(self, sentences: Sequence[str]) -> Tensor:
+        """As :meth:`words`, for any number of sentences and without gradients."""
+        parts = range(0, len(sentences), _SENTENCES)
+        return torch.cat([self.words(sentences[start : start + _SENTENCES]) for start in parts])
 
     @property
     def head(self) -> nn.Module:

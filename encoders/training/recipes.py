@@ -33,14 +33,12 @@ class Source:
         views: Of its training pictures.
         exam: Of its validation pictures.
         batch: Its pictures in every batch.
-        about: Whether the exam asks for the picture of a sentence; otherwise for its class.
     """
 
     read: Callable[[Path, Split], PairSet]
     views: Views
     exam: Views
     batch: int
-    about: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +59,18 @@ FASHION = Source(
     Views((_LIGHT, _LIGHT, _STRONG, _STRONG), TRAIN_SIDE, 0, seed=1),
     _exam(0),
     batch=352,
-    about=True,
 )
 GROCERY = Source(
     read_grocery,
     Views((_SHELF,) * 6 + (_CLOSE,) * 6, TRAIN_SIDE, 224, seed=1),
     _exam(EXAM_SIDE),
     batch=64,
-    about=False,
 )
 PHOTOS = Source(
     read_photos,
     Views((_PHOTO,) * 3, EXAM_SIDE, 224, seed=1),
     _exam(EXAM_SIDE),
     batch=512,
-    about=True,
 )
 
 SHIPPED = Recipe((FASHION, GROCERY), Settings(steps=390), Shares(tail=0.4, head=0.2, words=0.6))

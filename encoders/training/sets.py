@@ -32,14 +32,12 @@ class PairSet:
         pictures: n files, as bytes.
         captions: n groups of sentences; the first of a group tells the picture best.
         classes: n names of a class, or empty where the set has none.
-        cut_out: Whether the pictures show one thing on a white ground.
     """
 
     name: str
     pictures: tuple[bytes, ...]
     captions: tuple[tuple[str, ...], ...]
     classes: tuple[str, ...]
-    cut_out: bool
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -54,7 +52,6 @@ def read_fashion(folder: Path, split: Split) -> PairSet:
         pictures=tuple(table["image"]),
         captions=tuple(fashion_captions(row) for row in rows),
         classes=tuple(fashion_class(row) for row in rows),
-        cut_out=True,
     )
 
 
@@ -73,7 +70,6 @@ def read_grocery(folder: Path, split: Split) -> PairSet:
         pictures=tuple(table["image"]),
         captions=tuple(grocery_captions(row, about[row["class_id"]]) for row in rows),
         classes=tuple(grocery_class(row) for row in rows),
-        cut_out=False,
     )
 
 
@@ -89,7 +85,6 @@ def read_photos(folder: Path, split: Split) -> PairSet:
         pictures=tuple(table["image"]),
         captions=tuple(photo_captions(group) for group in table["captions"].to_list()),
         classes=(),
-        cut_out=False,
     )
 
 

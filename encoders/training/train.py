@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from encoders.training.losses import contrast, drift, forgetting, labels_of, name_loss
+from encoders.training.losses import contrast, forgetting, name_loss
 from encoders.training.model import Trainee
 from encoders.training.sets import PairSet
+from encoders.tuning.catalogue import word_groups
+from encoders.tuning.losses import drift
 
 _NAME_TEMPLATES = ("{}", "a photo of {}.", "a picture of {}.", "a product photo of {}.")
 _TEACHER_ROWS = 128
@@ -153,12 +155,16 @@ def _losses(
     )
     scale = trainee.scale
     return (
-        contrast(pictures, title_rows, labels_of(titles), scale),
-        contrast(pictures[half], about_rows, labels_of([about[row] for row in half]), scale),
+        contrast(pictures, title_rows, _groups(titles), scale),
+        contrast(pictures[half], about_rows, _groups([about[row] for row in half]), scale),
         _name_losses(pictures, name_rows, lessons, rows_of, spans, scale),
         _forgetting(trainee, front, features, rng),
         drift(other_rows, others_before[kept]),
     )
+
+
+def _groups(sentences: Sequence[str]) -> Tensor:
+    return torch.from_numpy(word_groups(sentences))
 
 
 def _names(lessons: Sequence[Lesson], rng: random.Random) -> tuple[list[str], list[int]]:

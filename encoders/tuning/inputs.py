@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from open_clip.transform import (  # type: ignore[import-untyped]
 from PIL import Image
 from torch import Tensor
 
+from encoders.batches import cores
 from encoders.images import decode_image
 from encoders.tokens import pad, tokenize
 from encoders.towers import Towers
@@ -70,7 +70,7 @@ class Inputs:
             picture = decode_image(self._files[row], at_least=enough)
             return self._transform(_vary(picture, rng))
 
-        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(min(8, cores())) as pool:
             batch = torch.stack(list(pool.map(prepare, rows.tolist())))
         return batch.to(self._device, memory_format=torch.channels_last)
 

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from encoders.base import EncoderError
+from encoders.low_rank import Update
 from encoders.tokens import pad, tokenize
 from encoders.towers import Towers
 from encoders.tuning.attention import PackedAttention, pack_attention
-from encoders.tuning.merge import Update
 from encoders.tuning.settings import TuningSettings
 
 

