@@ -18,20 +18,21 @@ TEMPLATES = (
 """Averaged for every class of every case, whatever its pictures are."""
 
 
-def class_vectors(encode_texts: EncodeTexts, names: Sequence[str]) -> Float32:
-    """Unit mean of each name's sentences.
+def class_vectors(encode_texts: EncodeTexts, classes: Sequence[str | tuple[str, ...]]) -> Float32:
+    """Unit mean of the sentences about each class.
 
     Args:
         encode_texts: Words to unit rows ``[n, D]``.
-        names: C class names.
+        classes: The name of each of C classes, or all the names that people give it.
 
     Returns:
         Unit rows ``[C, D]`` float32.
     """
-    sentences = [template.format(name) for name in names for template in TEMPLATES]
-    rows = encode_texts(sentences)
-    means = rows.reshape(len(names), len(TEMPLATES), -1).mean(axis=1)
-    unit: Float32 = means / np.linalg.norm(means, axis=1, keepdims=True)
+    names = [(given,) if isinstance(given, str) else given for given in classes]
+    sentences = [t.format(name) for group in names for name in group for t in TEMPLATES]
+    starts = np.cumsum([0, *(len(group) * len(TEMPLATES) for group in names[:-1])])
+    sums = np.add.reduceat(encode_texts(sentences), starts, axis=0)
+    unit: Float32 = sums / np.linalg.norm(sums, axis=1, keepdims=True)
     return unit
 
 

@@ -68,7 +68,7 @@ GROCERY = Source(
 )
 PHOTOS = Source(
     read_photos,
-    Views((_PHOTO,) * 3, EXAM_SIDE, 224, seed=1),
+    Views((_PHOTO,) * 4, TRAIN_SIDE, 224, seed=1),
     _exam(EXAM_SIDE),
     batch=512,
 )

@@ -115,6 +115,8 @@ def test_class_vectors_are_the_unit_mean_of_the_templates() -> None:
             np.float32,
         )
 
+    both = class_vectors(encode, [("cap", "hat")])  # its names' own sides cancel out
+    np.testing.assert_allclose(both, [(0, 1)], atol=1e-6)
     others = len(TEMPLATES) - 1
     cap, hat = class_vectors(encode, ["cap", "hat"])
     expected = np.array([others, 1]) / np.hypot(others, 1)
