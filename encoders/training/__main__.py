@@ -27,7 +27,7 @@ from encoders.training.train import Lesson, Step, train
 
 _RANK = 32
 _GLOSSES = 8192
-_EXAM_EVERY = 100
+_EXAM_EVERY = 50
 _GROUND_SIDE = 128
 
 log = logging.getLogger("encoders.training")

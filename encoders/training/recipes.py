@@ -70,7 +70,7 @@ PHOTOS = Source(
     read_photos,
     Views((_PHOTO,) * 4, TRAIN_SIDE, 224, seed=1),
     _exam(EXAM_SIDE),
-    batch=512,
+    batch=352,
 )
 
 SHIPPED = Recipe((FASHION, GROCERY), Settings(steps=390), Shares(tail=0.4, head=0.2, words=0.6))

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from planted_requests import N_FEATURES, N_ITEMS, START_UNIX_S, example, item_vectors
 from torch import Tensor, nn
 
+from retrieval.attention import GAP_BUCKETS, gap_bucket
 from retrieval.rerank.batch import Batch, clock_features, single, tokens_of
 from retrieval.rerank.examples import Example, Examples
-from retrieval.rerank.model import GAP_BUCKETS, FeatureScale, Reranker, Shape, gap_bucket
+from retrieval.rerank.model import FeatureScale, Reranker, Shape
 from retrieval.rerank.records import DAY_S, History, Moment
 
 GROUP = torch.arange(N_ITEMS) // 4

@@ -1,0 +1,95 @@
+r"""A causal transformer over events that answers with the vector of what comes next.
+
+SASRec (Kang and McAuley 2018, arXiv:1808.09781) with the changes that measure best: LiGR layers as
+in eSASRec (2025, arXiv:2508.06450), attention biased by the logarithm of the time between two
+events (HSTU, Zhai et al. 2024, arXiv:2402.17152), and item vectors that are a learned part plus a
+projection of what is known of the item, so that one never seen in training has a place too.
+
+The model reads times of the past only. It never sees the time of the event that it predicts.
+
+Alphabet: B batch, T tokens, D width, N heads, I items, F width of item features.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from retrieval.attention import GAP_BUCKETS, Layer, gap_bucket
+from retrieval.sequence.config import SequenceConfig
+from retrieval.sequence.histories import Padded
+
+_SECONDS_PER_DAY = 86_400
+
+
+class SequenceModel(nn.Module):
+    """States of histories and vectors of items; their inner product is the score."""
+
+    features: Tensor | None
+
+    def __init__(
+        self, n_items: int, config: SequenceConfig, features: Tensor | None = None
+    ) -> None:
+        """Make an untrained network.
+
+        Args:
+            n_items: I.
+            config: Its sizes.
+            features: What is known of each item, float32 ``[I, F]``, not trained.
+        """
+        super().__init__()
+        self.config = config
+        self.learned = nn.Embedding(n_items, config.width)
+        nn.init.normal_(self.learned.weight, std=0.02)
+        self.register_buffer("features", features, persistent=False)
+        self.project = (
+            None if features is None else nn.Linear(features.shape[1], config.width, bias=False)
+        )
+        self.position = nn.Embedding(config.max_events, config.width)
+        nn.init.normal_(self.position.weight, std=0.02)
+        self.gap_bias = nn.Embedding(GAP_BUCKETS, config.heads)
+        nn.init.zeros_(self.gap_bias.weight)
+        self.step_bias = nn.Embedding(config.max_events, config.heads)
+        nn.init.zeros_(self.step_bias.weight)
+        self.layers = nn.ModuleList(
+            Layer(config.width, config.heads, config.dropout) for _ in range(config.layers)
+        )
+        self.norm = nn.LayerNorm(config.width)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def items(self, rows: Tensor | None = None) -> Tensor:
+        """Vectors of some items (int64 ``[n]``) or of all: float32 ``[n, D]``."""
+        learned = self.learned.weight if rows is None else self.learned(rows)
+        if self.project is None or self.features is None:
+            return learned
+        known = self.features if rows is None else self.features[rows]
+        projected: Tensor = self.project(known)
+        return learned + projected
+
+    def forward(self, batch: Padded) -> Tensor:
+        """State after each event, float32 ``[B, T, D]``: what the next item should be like."""
+        x = self.items(batch.item.flatten()).view(*batch.item.shape, -1)
+        steps = torch.arange(batch.item.shape[1], device=x.device)
+        if self.config.positions:
+            # Counted from the newest event, which is where a history that was cut is whole.
+            ago = (batch.valid.sum(dim=1, keepdim=True) - 1 - steps).clamp(min=0)
+            x = x + self.position(ago)
+        x = self.dropout(x)
+        bias = self._bias(batch, steps)
+        for layer in self.layers:
+            x = layer(x, bias)
+        state: Tensor = self.norm(x)
+        return state
+
+    def _bias(self, batch: Padded, steps: Tensor) -> Tensor:
+        """Additive bias of attention, ``[B, N, T, T]``: −inf for the future and for padding."""
+        back = steps[:, None] - steps[None, :]  # (T, T)
+        bias = self.step_bias(back.clamp(min=0)).permute(2, 0, 1)[None]  # (1, N, T, T)
+        if self.config.time_bias:
+            seconds = batch.at_unix_s[:, :, None] - batch.at_unix_s[:, None, :]
+            gaps = gap_bucket(seconds.clamp(min=0).double() / _SECONDS_PER_DAY)
+            bias = bias + self.gap_bias(gaps).permute(0, 3, 1, 2)
+        # A padded token sees the first event: a row that may attend to nothing gives NaN.
+        hidden = (back < 0) | ~batch.valid[:, None, None, :]
+        visible: Tensor = bias.masked_fill(hidden, float("-inf"))
+        return visible
