@@ -16,9 +16,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine.errors import VitrineError
+    from engine.filters import Filters
     from engine.recommend import Engine
     from engine.recommendation import Evidence, Recommendation
     from engine.scene import Scene
+    from engine.scene_headers import HeaderScene, scene_from_headers
+    from engine.scene_parse import Reading, read_scene
+    from engine.similar import Likeness
     from engine.types import Event, EventKind, Item
 
 __all__ = [
@@ -26,10 +30,16 @@ __all__ = [
     "Event",
     "EventKind",
     "Evidence",
+    "Filters",
+    "HeaderScene",
     "Item",
+    "Likeness",
+    "Reading",
     "Recommendation",
     "Scene",
     "VitrineError",
+    "read_scene",
+    "scene_from_headers",
 ]
 
 _HOMES = {
@@ -37,10 +47,16 @@ _HOMES = {
     "Event": "engine.types",
     "EventKind": "engine.types",
     "Evidence": "engine.recommendation",
+    "Filters": "engine.filters",
+    "HeaderScene": "engine.scene_headers",
     "Item": "engine.types",
+    "Likeness": "engine.similar",
+    "Reading": "engine.scene_parse",
     "Recommendation": "engine.recommendation",
     "Scene": "engine.scene",
     "VitrineError": "engine.errors",
+    "read_scene": "engine.scene_parse",
+    "scene_from_headers": "engine.scene_headers",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,8 @@ import polars as pl
 
 from engine.dataset import Dataset
 from engine.interactions import Floats, Interactions, Ints
+from engine.node_names import NodeNames, category_parents, category_paths, names_of
+from engine.own_facts import own_facts
 from engine.types import EventKind
 from engine.vocabulary import Vocabulary
 from graph import FactTable, GraphTables, NodeType, Relation
@@ -87,6 +90,8 @@ def graph_tables(dataset: Dataset, vocabulary: Vocabulary, events: Interactions)
     weight: Floats = kind_weights()[events.kind]
     telling = events.where(weight > 0)
     facts, parents = _category_facts(dataset)
+    names = names_of(dataset.items, vocabulary)
+    own = own_facts(dataset.triples, names, parents)
     return GraphTables(
         n_users=len(vocabulary.users),
         n_items=len(vocabulary.items),
@@ -95,8 +100,9 @@ def graph_tables(dataset: Dataset, vocabulary: Vocabulary, events: Interactions)
         at_unix_s=telling.at_unix_s,
         weight=weight[weight > 0],
         session=telling.session,
-        item_facts=(*facts, *_brand_facts(dataset), *_triple_facts(dataset, vocabulary)),
-        category_parent=parents,
+        item_facts=_joined((*facts, *_brand_facts(dataset, names), *own.item_facts)),
+        category_parent=own.parents,
+        links=own.links,
     )
 
 
@@ -152,42 +158,45 @@ def _paths(dataset: Dataset) -> pl.Series:
 
 def _category_facts(dataset: Dataset) -> tuple[tuple[FactTable, ...], Ints]:
     paths = [tuple(path or ()) for path in _paths(dataset).to_list()]
-    prefixes = sorted({path[:n] for path in set(paths) for n in range(1, len(path) + 1)})
-    row_of = {prefix: row for row, prefix in enumerate(prefixes)}
-    if not prefixes:
+    row_of = {prefix: row for row, prefix in enumerate(category_paths(dataset.items))}
+    if not row_of:
         return (), np.zeros(0, dtype=np.int64)
-    parents = np.array([row_of.get(p[:-1], -1) for p in prefixes], dtype=np.int64)
     heads = np.array([i for i, path in enumerate(paths) if path], dtype=np.int64)
     tails = np.array([row_of[path] for path in paths if path], dtype=np.int64)
-    return (_facts(Relation.IN_CATEGORY, NodeType.CATEGORY, heads, tails, len(prefixes)),), parents
+    facts = _facts(Relation.IN_CATEGORY, NodeType.CATEGORY, heads, tails, len(row_of))
+    return (facts,), category_parents(dataset.items)
 
 
 def _facts(relation: str, tail_type: str, heads: Ints, tails: Ints, n: int) -> FactTable:
     return FactTable(relation, tail_type, heads, tails, n, np.ones(len(heads), np.float32))
 
 
-def _brand_facts(dataset: Dataset) -> Iterator[FactTable]:
+def _brand_facts(dataset: Dataset, names: NodeNames) -> Iterator[FactTable]:
     brand = dataset.items["brand"]
     heads = np.flatnonzero(brand.is_not_null().to_numpy())
+    brands = names.of_type["brand"]
     if len(heads):
-        codes, n = _code_of(brand.drop_nulls())
-        yield _facts("of_brand", NodeType.BRAND, heads, codes, n)
+        rows = brands.rows(brand.drop_nulls())
+        yield _facts("of_brand", NodeType.BRAND, heads, rows, len(brands))
 
 
-def _triple_facts(dataset: Dataset, vocabulary: Vocabulary) -> Iterator[FactTable]:
-    """Triples whose head is an item; each relation has tails of a type of its own."""
-    known = dataset.triples.filter(pl.col("head").is_in(list(vocabulary.items.ids)))
-    for (relation,), rows in sorted(known.group_by("relation"), key=lambda pair: str(pair[0])):
-        heads = vocabulary.items.rows(rows["head"])
-        codes, n = _code_of(rows["tail"])
-        yield FactTable(
-            str(relation),
-            f"{relation}:value",
-            heads,
-            codes,
-            n,
-            rows["weight"].cast(pl.Float32).to_numpy().copy(),
-        )
+def _joined(facts: Sequence[FactTable]) -> tuple[FactTable, ...]:
+    """One table per relation and tail type: what the shop states itself comes after ours."""
+    joined: dict[tuple[str, str], FactTable] = {}
+    for table in facts:
+        key = (str(table.relation), str(table.tail_type))
+        ours = joined.get(key)
+        if ours is not None:
+            pairs = ours.head_rows * ours.n_tails + ours.tail_rows
+            new = ~np.isin(table.head_rows * table.n_tails + table.tail_rows, pairs)
+            table = replace(
+                ours,
+                head_rows=np.concatenate([ours.head_rows, table.head_rows[new]]),
+                tail_rows=np.concatenate([ours.tail_rows, table.tail_rows[new]]),
+                weight=np.concatenate([ours.weight, table.weight[new]]),
+            )
+        joined[key] = table
+    return tuple(joined.values())
 
 
 def _groupings(dataset: Dataset, tables: GraphTables) -> Iterator[tuple[Ints, int]]:
@@ -197,7 +206,11 @@ def _groupings(dataset: Dataset, tables: GraphTables) -> Iterator[tuple[Ints, in
     if depth:
         for level in dict.fromkeys((int(str(depth)), 2, 1)):
             yield _code_of(paths.list.head(level).list.join("\x1f"))
-    singles = [f for f in tables.item_facts if f.relation != Relation.IN_CATEGORY]
+    singles = [
+        f
+        for f in tables.item_facts
+        if f.relation != Relation.IN_CATEGORY and f.tail_type != NodeType.ITEM
+    ]
     singles.sort(key=lambda f: -f.n_tails)
     for facts in singles[:MAX_FACT_GROUPINGS]:
         codes = np.zeros(len(dataset.items), dtype=np.int64)

@@ -131,6 +131,18 @@ def place(source: Path, target: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Lineage:
+    """Where a run comes from that continues another."""
+
+    parent: str
+    """The run id of the run that was updated."""
+    training_seconds: float | None
+    """Wall clock of the full training at the root; None where its stages were cached."""
+    from_store: bool = False
+    """Whether the run learned from an event store: its events before ``as_of`` count once."""
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What a run is, and the hash of every file that makes it so."""
 
@@ -146,6 +158,8 @@ class Manifest:
     created_at: str
     files: Mapping[str, str]
     format: int = FORMAT
+    lineage: Lineage | None = None
+    """None for a run of a full training."""
 
     @classmethod
     def seal(cls, folder: Path, **what: Any) -> Manifest:  # noqa: ANN401 - fields of the manifest
@@ -183,6 +197,8 @@ class Manifest:
                 "train again, or install the version that made it"
             )
         try:
+            if found.get("lineage"):
+                found["lineage"] = Lineage(**found["lineage"])
             manifest = cls(**found)
         except TypeError as error:
             raise ManifestError(f"{folder / MANIFEST_FILE}: {error}; train again") from error

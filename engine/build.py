@@ -5,9 +5,7 @@ tables → encode → graph → recall (neighbours, trends, offers, index) → r
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -29,18 +27,15 @@ from engine.arrays import (
 from engine.artifacts import (
     Manifest,
     load_record,
-    place,
-    save_arrays,
     save_record,
-    whole_folder,
     write_json,
 )
 from engine.config import EngineConfig
-from engine.content import PARTS, Content, encode_parts, learn_gates
+from engine.content import PARTS, Content, encode_parts, learn_gates, searchable_texts
 from engine.dataset import Dataset
+from engine.job import Job, assemble, fixed, recommendable, write_graph
+from engine.knowledge import write_knowledge
 from engine.learn import (
-    WEEK_S,
-    Fixed,
     Past,
     Teacher,
     WeeklyWorlds,
@@ -49,45 +44,22 @@ from engine.learn import (
     tasks_of,
     world_before,
 )
+from engine.sides import Sides
 from engine.stages import Reporter, Silent, StageCache
 from engine.vocabulary import Vocabulary, load_interactions
 from graph import GraphTables, build_graph, fit
 from graph.alignment import align_items
 from retrieval.index import build_index, open_index
-from retrieval.neighbours import Neighbours, item_neighbours
 from retrieval.recall import Tables, token_vectors
 from retrieval.rerank.examples import Examples
-from retrieval.rerank.features import World, feature_names
+from retrieval.rerank.features import feature_names
 from retrieval.rerank.offers import OfferCalendar
-from retrieval.rerank.records import DAY_S, ItemTable
+from retrieval.rerank.records import ItemTable
 from retrieval.rerank.train import Columns, fit_reranker
+from retrieval.words import WordIndex
 
 REQUEST_SETTINGS = {"weeks", "max_requests", "half_life_days", "negatives", "history"}
 """What of the reranker's settings decides its training requests; the rest is its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One training: what it reads and when it pretends to be."""
-
-    dataset: Dataset
-    config: EngineConfig
-    as_of_unix_s: int
-    """Nothing from this moment on is read."""
-    stages: StageCache
-    vocabulary: Vocabulary
-    past: Past
-    """Events before ``as_of``, once per session."""
-
-    @property
-    def since_unix_s(self) -> int:
-        """Start of the reranker's training requests."""
-        return self.as_of_unix_s - self.config.rerank.weeks * WEEK_S
-
-    @property
-    def seed(self) -> int:
-        """The seed of every stage."""
-        return self.config.seed
 
 
 def build(
@@ -117,13 +89,12 @@ def build(
     tables = graph_tables(dataset, job.vocabulary, job.past.events)
     early = _graph(job, tables, content, encoded, as_of=job.since_unix_s)
     latest = _graph(job, tables, content, encoded, as_of=as_of_unix_s, like=early)
-    items = _recommendable(item_table(dataset, tables, content.vectors, config.seed), job)
+    items = recommendable(item_table(dataset, tables, content.vectors, config.seed), job)
     offers = offer_calendar(dataset, job.vocabulary)
     ranker = _rerank(job, items, offers, content, early)
-    world = world_before(job.past, _fixed(job, items, offers, latest), as_of_unix_s)
-    return _assemble(
-        job, run, world, encoder, {"content": encoded, "graph": latest, "rank": ranker}
-    )
+    world = world_before(job.past, fixed(job, items, offers, latest), as_of_unix_s)
+    stages_of = {"content": encoded, "graph": latest, "rank": ranker}
+    return assemble(job, run, world, encoder.fingerprint, stages_of)
 
 
 def _read(dataset: Dataset, config: EngineConfig, as_of_unix_s: int, stages: StageCache) -> Job:
@@ -163,6 +134,9 @@ def _encode(job: Job, encoder: Encoder) -> Path:
         dump_probe(take_probe(encoder), folder / "probe.json")
         index = build_index(np.flatnonzero(content.known), content.vectors[content.known])
         index.save(folder / "index")
+        Sides.of(parts, gates).save(folder)
+        rows = np.arange(len(job.dataset.items), dtype=np.int64)
+        WordIndex.build(searchable_texts(job.dataset.items), rows).save(folder / "words")
 
     reads = {
         "dataset": job.dataset.hash,
@@ -197,16 +171,10 @@ def _graph(
         item_vectors = vectors.items
         if like is not None:
             item_vectors = align_items(item_vectors, layout.item_vectors(like))
-        kg.save(folder / "kg")
-        save_arrays(folder / "vectors.safetensors", {"items": item_vectors})
-        neighbours = _neighbours(job, as_of)
-        save_arrays(
-            folder / "neighbours.safetensors",
-            {"rows": neighbours.rows, "weight": neighbours.weight},
-        )
-        rows = np.arange(len(item_vectors), dtype=np.int64)
-        build_index(rows, item_vectors, seed=job.seed).save(folder / "index")
-        write_json(folder / "metrics.json", {"trained": vectors.trained, **asdict(vectors.metrics)})
+        metrics = {"trained": vectors.trained, **asdict(vectors.metrics)}
+        write_graph(folder, job, kg, item_vectors, metrics)
+        if like is not None:
+            write_knowledge(folder, job)
 
     reads = {
         "encoded": encoded.name,
@@ -217,38 +185,6 @@ def _graph(
         "like": like.name if like else "",
     }
     return job.stages.run("graph" if like else "graph-early", reads, make)
-
-
-def _neighbours(job: Job, as_of: int) -> Neighbours:
-    events = job.past.events.before(as_of)
-    age_days = (as_of - events.at_unix_s) / DAY_S
-    decay = 0.5 ** (age_days / job.config.candidates.habit_half_life_days)
-    return item_neighbours(
-        events.user,
-        events.item,
-        (kind_weights()[events.kind] * decay).astype(np.float32),
-        shape=(events.n_users, events.n_items),
-        on_progress=job.stages.reporter.advance,
-    )
-
-
-def _recommendable(items: ItemTable, job: Job) -> ItemTable:
-    events = job.past.events
-    pairs = np.unique(events.user * len(items) + events.item)
-    users = np.bincount(pairs % len(items), minlength=len(items))
-    return replace(items, recommendable=items.recommendable & (users >= job.config.min_users))
-
-
-def _fixed(job: Job, items: ItemTable, offers: OfferCalendar, graph: Path) -> Fixed:
-    config = job.config
-    return Fixed(
-        items=items,
-        offers=offers,
-        vectors=layout.item_vectors(graph),
-        n_places=len(job.vocabulary.places),
-        user_half_life_days=config.graph.half_life_days,
-        habit_half_life_days=config.candidates.habit_half_life_days,
-    )
 
 
 def _rerank(
@@ -270,9 +206,14 @@ def _rerank(
         teacher = Teacher(
             past=job.past,
             items=items,
-            tables=Tables(layout.neighbours(early), layout.item_vectors(early), content.vectors),
+            tables=Tables(
+                layout.neighbours(early),
+                layout.item_vectors(early),
+                content.vectors,
+                layout.partners(early),
+            ),
             index=open_index(early / "index"),
-            world_at=WeeklyWorlds(job.past, _fixed(job, items, offers, early), job.as_of_unix_s),
+            world_at=WeeklyWorlds(job.past, fixed(job, items, offers, early), job.as_of_unix_s),
             candidates=config.candidates,
             rerank=config.rerank,
             user_half_life_days=config.graph.half_life_days,
@@ -315,33 +256,3 @@ def _rerank(
         "rerank", {"asked": asked.name, "config": config.rerank.model_dump_json()}, train
     )
     return trained
-
-
-def _assemble(
-    job: Job, run: Path, world: World, encoder: Encoder, stages: Mapping[str, Path]
-) -> Manifest:
-    """Put the finished stages into one folder and seal it."""
-    with whole_folder(run) as folder:
-        for name, stage in stages.items():
-            place(stage, folder / name)
-        job.vocabulary.save(folder / "vocabulary.parquet")
-        job.dataset.items.write_parquet(folder / "items.parquet")
-        pictures = job.dataset.settings.pictures
-        if pictures and (Path(job.dataset.folder) / pictures).is_dir():
-            place(Path(job.dataset.folder) / pictures, folder / pictures)
-        write_json(folder / "dataset.json", job.dataset.settings.model_dump(mode="json"))
-        layout.save_past(folder, job.past)
-        layout.save_world(folder, world)
-        return Manifest.seal(
-            folder,
-            dataset_hash=job.dataset.hash,
-            dataset_name=job.dataset.settings.name,
-            as_of_unix_s=job.as_of_unix_s,
-            settings=job.config.model_dump(mode="json") | {"encoder_id": encoder.fingerprint},
-            metrics={
-                name: json.loads((stage / "metrics.json").read_text(encoding="utf-8"))
-                for name, stage in stages.items()
-                if (stage / "metrics.json").is_file()
-            },
-            seconds=dict(job.stages.seconds),
-        )

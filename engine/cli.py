@@ -1,11 +1,10 @@
-"""The command line: ingest, encode, train, evaluate, recommend, similar, search, serve, demo.
+"""The command line: what every command takes, and which module answers it.
 
 Every command imports what it needs when it runs, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,16 +12,14 @@ import typer
 from rich.markdown import Markdown
 from rich.text import Text
 
-from engine import cli_encode, cli_tune_encoder
+from engine import cli_encode, cli_find, cli_graph, cli_tune_encoder, cli_update
+from engine.cli_find import AsJson, Count, Photo, RunFolder, StoreUrl, ask
 from engine.cli_training_end import training_end
-from engine.errors import DataError
 from engine.progress import ConsoleReporter
 from engine.terminal import Commands, checked, console, must_be_free, show
 
 if TYPE_CHECKING:
     from engine.dataset import DatasetSettings
-    from engine.recommend import Engine
-    from engine.recommendation import Recommendation
     from engine.scene import Scene
 
 app = typer.Typer(
@@ -34,23 +31,17 @@ app = typer.Typer(
     epilog="Example: vitrine demo",
 )
 
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that train wrote.")]
 DatasetFolder = Annotated[Path, typer.Argument(metavar="DATASET", help="Folder that ingest wrote.")]
-Count = Annotated[int, typer.Option("-k", "--count", min=1, max=1000, help="How many items.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, with evidence and trace.")]
-Photo = Annotated[
-    Path | None, typer.Option("--image", exists=True, dir_okay=False, help="A photo.")
-]
-StoreUrl = Annotated[
-    str | None,
-    typer.Option(help="SQLAlchemy URL of the event store; by default SQLite in the run's folder."),
-]
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is every one.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 
 
 app.command(epilog=cli_encode.EPILOG)(cli_encode.encode)
 app.command("tune-encoder", epilog=cli_tune_encoder.EPILOG)(cli_tune_encoder.tune_encoder)
+app.command(epilog=cli_update.EPILOG)(cli_update.update)
+app.add_typer(cli_graph.app, name="graph")
+for found, epilog in cli_find.COMMANDS.items():
+    app.command(epilog=epilog)(found)
 
 
 @app.callback()
@@ -172,6 +163,7 @@ def evaluate(
     with ConsoleReporter(console) as reporter:
         compared = evaluate_run(dataset, run, reporter=reporter, out=out)
     console.print(compared.table.to_rich())
+    console.print(compared.channels.to_rich())
 
 
 @app.command(
@@ -200,43 +192,10 @@ def recommend(
     scene = _scene(
         time=time, place=place, occasion=occasion, query=query, image=image and image.read_bytes()
     )
-    found = _ask(
+    found = ask(
         run, store_url, lambda engine: engine.recommend(user, scene, k=k, new_only=new_only)
     )
     show(found, f"For {user}", as_json=as_json)
-
-
-@app.command(epilog="Example: vitrine similar runs/demo product-1082185 -k 5")
-def similar(
-    run: RunFolder,
-    item: Annotated[str, typer.Argument(metavar="ITEM", help="Item id.")],
-    k: Count = 10,
-    as_json: AsJson = False,
-    store_url: StoreUrl = None,
-) -> None:
-    """Find items that look, read and sell like one."""
-    found = _ask(run, store_url, lambda engine: engine.similar(item, k=k))
-    show(found, f"Similar to {item}", as_json=as_json)
-
-
-@app.command(
-    epilog='Example: vitrine search runs/demo "something for breakfast"\n\n'
-    "Example: vitrine search runs/demo --image photo.jpg"
-)
-def search(
-    run: RunFolder,
-    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="Words.")] = None,
-    image: Photo = None,
-    k: Count = 10,
-    as_json: AsJson = False,
-    store_url: StoreUrl = None,
-) -> None:
-    """Find items by words, by a photo, or by both."""
-    if text is None and image is None:
-        raise typer.BadParameter("got neither words nor a photo, expected TEXT, --image or both")
-    photo = image.read_bytes() if image else None
-    found = _ask(run, store_url, lambda engine: engine.search(text=text, image=photo, k=k))
-    show(found, f"Search for {text or image}", as_json=as_json)
 
 
 @app.command(
@@ -325,17 +284,3 @@ def _scene(**given: object) -> Scene:
 
     with checked():
         return Scene.model_validate(given)
-
-
-def _ask(
-    run: Path, store_url: str | None, question: Callable[[Engine], list[Recommendation]]
-) -> list[Recommendation]:
-    """Open a run, ask once, close it."""
-    from encoders import ImageError
-    from engine.recommend import Engine
-
-    with Engine.open(run, store_url=store_url) as engine:
-        try:
-            return question(engine)
-        except ImageError as error:
-            raise DataError(f"--image: {error}") from error

@@ -81,6 +81,16 @@ def words_of(items: pl.DataFrame) -> list[str | None]:
     )
 
 
+def searchable_texts(items: pl.DataFrame) -> list[str]:
+    """All words of each item, for a search that takes them literally: names, sizes, numbers."""
+    attributes = pl.Series(attributes_of(items), dtype=pl.String)
+    categories = pl.col("categories").list.join(" ")
+    texts = pl.concat_str(
+        "title", "brand", categories, "description", attributes, separator=" ", ignore_nulls=True
+    )
+    return items.select(texts).to_series().to_list()
+
+
 def descriptions_of(items: pl.DataFrame) -> list[str | None]:
     """The description of each item, None where there is none."""
     return _texts(items, pl.col("description"))

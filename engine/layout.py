@@ -23,6 +23,7 @@ from engine.interactions import Floats, Ints
 from engine.learn import Past
 from retrieval.crowd import Crowd
 from retrieval.neighbours import Neighbours
+from retrieval.partners import Partners
 from retrieval.rerank.batch import Tokens
 from retrieval.rerank.examples import Examples
 from retrieval.rerank.features import World
@@ -43,6 +44,11 @@ def item_vectors(graph: Path) -> Floats:
 def neighbours(graph: Path) -> Neighbours:
     """Item neighbours of a graph stage."""
     return load_record(graph / "neighbours.safetensors", Neighbours)
+
+
+def partners(graph: Path) -> Partners:
+    """What lies in one basket with what, of a graph stage."""
+    return load_record(graph / "partners.safetensors", Partners)
 
 
 def save_examples(folder: Path, examples: Examples) -> None:

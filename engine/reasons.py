@@ -147,7 +147,7 @@ def _slot_name(slot: int) -> str:
 
 def _path(situation: Situation, row: int) -> str | None:
     """The best graph path from the user to the item, in words."""
-    if situation.user is None:
+    if situation.user is None or row >= situation.run.n_trained:
         return None
     paths: tuple[Path, ...] = find_paths(situation.run.kg, situation.user, row, 1)
     if not paths:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
@@ -18,34 +18,44 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.arrays import to_unix_s
-from engine.calendar import days_to_holiday
+from engine.asking import (
+    allowed_candidates,
+    conditions,
+    moment_of,
+    scene_wishes,
+    wishes_of,
+)
+from engine.complements import complements_list
 from engine.dataset import DatasetSettings
 from engine.errors import UnknownIdError
 from engine.explain import evidence_of, sentence
+from engine.filters import Filters
 from engine.impressions import ImpressionLog
 from engine.interactions import Floats, Ints
+from engine.live_items import LiveItems
+from engine.offering import Offering
 from engine.policy import Placed, fill_slots
 from engine.reasons import Situation, facts_of
 from engine.recommendation import Answer, ChannelHit, Recommendation, Shopper, Trace
 from engine.runtime import Run, load_run
 from engine.scene import Scene
-from engine.scoring import Asked, Scored, Wish, nearest_by_content, score
+from engine.scoring import Asked, Scored, score
+from engine.search import search_list
 from engine.shopper import shopper_of
+from engine.similar import Likeness, similar_list
 from engine.store import EventStore, Impression, Slot
-from engine.types import Event, Item
-from retrieval.candidates import Channel, top_rows
+from engine.types import Event
 from retrieval.rerank.records import Moment
 
 REMEMBERED_QUERIES = 4_096
 
 
-class Engine:
+class Engine(Offering):
     """A run that answers. One per process; safe for threads that only ask."""
 
     def __init__(self, run: Run, store: EventStore) -> None:
         """Use :meth:`open`."""
-        self._run = run
+        super().__init__(LiveItems(run, store))
         self.store = store
         self._log = ImpressionLog(store)
         self._query_vector = lru_cache(REMEMBERED_QUERIES)(self._encode_words)
@@ -93,6 +103,7 @@ class Engine:
         k: int = 10,
         exclude: Sequence[str] = (),
         new_only: bool = False,
+        filters: Filters | None = None,
     ) -> list[Recommendation]:
         """The best items for a user in a scene, each with its reason.
 
@@ -102,13 +113,15 @@ class Engine:
             k: Items at most.
             exclude: Item ids to leave out; unknown ones are passed over.
             new_only: Only items that the user never took.
+            filters: What every answer must meet.
 
         Raises:
             SceneError: The scene cannot be understood.
         """
+        self._live.catch_up()
         scene = scene or Scene()
-        scored = self._score(user_id, scene)
-        allowed = self._obey(scored, exclude, new_only=new_only)
+        scored = self._score(user_id, scene, filters)
+        allowed = allowed_candidates(self._run, scored, exclude, new_only=new_only)
         slots = self._fill(scored, allowed, k)
         return self._present(user_id, scene, scored, slots)
 
@@ -120,10 +133,13 @@ class Engine:
         k: int = 10,
         exclude: Sequence[str] = (),
         new_only: bool = False,
+        filters: Filters | None = None,
     ) -> Answer:
         """:meth:`recommend`, logged as an impression under a request id of its own."""
         scene = scene or Scene()
-        found = self.recommend(user_id, scene, k=k, exclude=exclude, new_only=new_only)
+        found = self.recommend(
+            user_id, scene, k=k, exclude=exclude, new_only=new_only, filters=filters
+        )
         answer = Answer(uuid.uuid4().hex, tuple(found))
         self._log.put(
             Impression(
@@ -151,33 +167,59 @@ class Engine:
         self, user_id: str, moment: Moment, k: int, *, new_only: bool = False
     ) -> tuple[Ints, Floats]:
         """Item rows and scores of a list, best first: what evaluation needs of an answer."""
+        self._live.catch_up()
         live = self.store.history(user_id)
         scored = score(self._run, Asked(user_id, moment, live))
-        slots = self._fill(scored, self._obey(scored, (), new_only=new_only), k)
+        slots = self._fill(scored, allowed_candidates(self._run, scored, (), new_only=new_only), k)
         at = np.array([slot.at for slot in slots], dtype=np.int64)
         return scored.recalled.candidates.rows[at], scored.total[at]
 
-    def similar(self, item_id: str, k: int = 10) -> list[Recommendation]:
-        """Items that look and read like one item and are taken by the same people.
+    def similar(
+        self,
+        item_id: str,
+        k: int = 10,
+        *,
+        likeness: Likeness | str = Likeness.ALL,
+        filters: Filters | None = None,
+    ) -> list[Recommendation]:
+        """Items like one item.
+
+        Args:
+            item_id: The item.
+            k: Items at most.
+            likeness: ``looks``, ``reads``, ``instead`` (what people take in its stead) or ``all``.
+            filters: What the answers must meet.
 
         Raises:
             UnknownIdError: No such item.
+            DataError: It has no picture, or no words, to be compared by.
+            ValueError: No such likeness.
         """
-        row = self._run.vocabulary.items.row(item_id)
-        content, graph = self._run.tables.content, self._run.tables.graph[:, 1:]
-        looks = content @ content[row]
-        taste = graph @ graph[row] / (np.linalg.norm(graph, axis=1) * np.linalg.norm(graph[row]))
-        scores = (looks + taste) / 2
-        allowed = self._run.world.items.recommendable.copy()
-        allowed[row] = False
-        rows = np.flatnonzero(allowed)
-        best = top_rows("similar", rows, scores[rows], k)
-        return self._plain(best, f"Looks, reads and sells like {self.item(item_id).title}.")
+        self._live.catch_up()
+        return similar_list(self._run, item_id, k, Likeness(likeness), filters)
+
+    def complements(
+        self, of: str | Sequence[str] | bytes, k: int = 10, *, filters: Filters | None = None
+    ) -> list[Recommendation]:
+        """What goes with an item, a basket of items, or the photo of a room; no substitutes.
+
+        Args:
+            of: An item id, several, or a picture file.
+            k: Items at most; fewer where fewer are sure to go with it.
+            filters: What the answers must meet.
+
+        Raises:
+            UnknownIdError: No such item.
+            DataError: The basket is empty.
+            ImageError: The photo cannot be read.
+        """
+        self._live.catch_up()
+        return complements_list(self._run, of, k, filters)
 
     def search(
         self, text: str | None = None, image: bytes | None = None, k: int = 10
     ) -> list[Recommendation]:
-        """Items that match words, a photo, or both.
+        """Items that match words, a photo, or both: by meaning, and by the very words.
 
         Raises:
             ValueError: Neither is given.
@@ -185,16 +227,8 @@ class Engine:
         """
         if text is None and image is None:
             raise ValueError("search needs text, an image, or both")
-        parts = []
-        if text is not None:
-            parts.append(self._query_vector(text))
-        if image is not None:
-            parts.append(self._run.encoder.encode_images([image])[0])
-        query = np.mean(parts, axis=0)
-        query /= max(float(np.linalg.norm(query)), 1e-9)
-        return self._plain(
-            nearest_by_content(self._run, "words", query, k), "Matches what you asked for."
-        )
+        self._live.catch_up()
+        return search_list(self._run, wishes_of(self._run, self._query_vector, text, image), k)
 
     def observe(self, events: Sequence[Event]) -> int:
         """Store events durably; the next :meth:`recommend` sees them.
@@ -206,18 +240,11 @@ class Engine:
             UnknownIdError: An item is not in the catalogue; nothing is stored then.
             DataError: An event cannot be stored.
         """
+        self._live.catch_up()
         for event in events:
             if event.item_id not in self._run.vocabulary.items:
                 raise UnknownIdError("item", event.item_id)
         return self.store.append(events)
-
-    def item(self, item_id: str) -> Item:
-        """One item of the catalogue.
-
-        Raises:
-            UnknownIdError: No such item.
-        """
-        return self._run.catalogue[self._run.vocabulary.items.row(item_id)]
 
     def shoppers(self, limit: int = 50) -> list[Shopper]:
         """Users with the most events, for people to pick from."""
@@ -233,6 +260,9 @@ class Engine:
     def picture_path(self, item_id: str) -> Path | None:
         """File of an item's picture in the run's folder of pictures, or None."""
         image, pictures = self.item(item_id).image, self._run.settings.pictures
+        live = self._live.picture_file(item_id)
+        if live is not None:
+            return live
         if not image or "://" in image or not pictures:
             return None
         path = (self._run.folder / image).resolve()
@@ -261,31 +291,14 @@ class Engine:
 
     def moment_of(self, scene: Scene) -> Moment:
         """Time and place of a scene in the shop's terms; an unknown place counts as none."""
-        moment = scene.at(self._run.zone)
-        at = to_unix_s(moment)
-        local = at + int((moment.utcoffset() or timedelta()).total_seconds())
-        place = self._run.vocabulary.places.find(scene.place) if scene.place else None
-        country = scene.country or self._run.settings.country
-        return Moment(at, local, place or 0, days_to_holiday(local, country))
+        return moment_of(self._run, scene)
 
-    def _score(self, user_id: str, scene: Scene) -> Scored:
-        wishes = []
-        if scene.wish:
-            wishes.append(Wish("words", self._query_vector(scene.wish)))
-        if scene.image:
-            wishes.append(Wish("photo", self._run.encoder.encode_images([scene.image])[0]))
+    def _score(self, user_id: str, scene: Scene, filters: Filters | None) -> Scored:
+        run = self._run
+        wishes = tuple(scene_wishes(run, self._query_vector, scene))
         live = self.store.history(user_id)
-        return score(self._run, Asked(user_id, self.moment_of(scene), live, tuple(wishes)))
-
-    def _obey(self, scored: Scored, exclude: Sequence[str], *, new_only: bool) -> NDArray[np.bool_]:
-        """The hard rules: dismissed, excluded, and, if asked for, taken before."""
-        rows = scored.recalled.candidates.rows
-        items = self._run.vocabulary.items
-        barred = [row for id_ in exclude if (row := items.find(id_)) is not None]
-        allowed = scored.allowed & ~np.isin(rows, np.array(barred, dtype=np.int64))
-        if new_only:
-            allowed &= ~np.isin(rows, scored.history.item)
-        return allowed
+        allowed = conditions(run, scene, filters)
+        return score(run, Asked(user_id, self.moment_of(scene), live, wishes, allowed))
 
     def _fill(self, scored: Scored, allowed: NDArray[np.bool_], k: int) -> tuple[Placed, ...]:
         group = self._run.world.items.groups[0][scored.recalled.candidates.rows]
@@ -319,22 +332,6 @@ class Engine:
                 )
             )
         return listed
-
-    def _plain(self, channel: Channel, reason: str) -> list[Recommendation]:
-        return [
-            Recommendation(
-                rank=rank,
-                item=self._run.catalogue[int(row)],
-                score=float(score),
-                probability=None,
-                reason=reason,
-                evidence=(),
-                trace=Trace((ChannelHit(channel.name, rank, float(score)),), float(score), 0.0, ()),
-            )
-            for rank, (row, score) in enumerate(
-                zip(channel.rows, channel.scores, strict=True), start=1
-            )
-        ]
 
     def _encode_words(self, text: str) -> Floats:
         vector: Floats = self._run.encoder.encode_texts([text])[0]

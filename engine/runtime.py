@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -19,14 +21,18 @@ from engine.content import PARTS, Content
 from engine.dataset import DatasetSettings
 from engine.errors import ManifestError, ProbeError
 from engine.interactions import Ints
+from engine.live_index import Searchable
+from engine.sides import Sides
 from engine.types import Item
 from engine.vocabulary import Vocabulary
 from graph import KnowledgeGraph
-from retrieval.index import VectorIndex, open_index
+from retrieval.index import open_index
+from retrieval.postings import WordFormatError
 from retrieval.recall import Tables, token_vectors
 from retrieval.rerank.features import World, feature_names
 from retrieval.rerank.model import Reranker
 from retrieval.rerank.records import History
+from retrieval.words import WordIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +51,24 @@ class Run:
     """int64 ``[U + 1]``: where each user's events begin."""
     world: World
     tables: Tables
-    by_taste: VectorIndex
+    by_taste: Searchable
     """Over graph vectors."""
-    by_content: VectorIndex
+    by_content: Searchable
     """Over content vectors."""
     kg: KnowledgeGraph
     model: Reranker
     encoder: Encoder
     gates: Gates
     """Mix the parts of an item, so that a new one is fused as the others were."""
+    sides: Sides
+    """What items look like, and what they read like."""
+    words: WordIndex
+    """Items by the words of :func:`engine.content.searchable_texts`."""
+
+    @property
+    def n_trained(self) -> int:
+        """Items that the run was trained with; those of later rows were added since."""
+        return len(self.catalogue)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -79,11 +94,26 @@ class Catalogue:
             columns[name] = [tuple(texts or ()) for texts in columns[name]]
         self._names: Sequence[str] = tuple(columns)
         self._columns = tuple(columns.values())
+        self._live: Mapping[int, Item] = {}
 
     def __len__(self) -> int:
+        """Items of the table; rows from there on may hold live ones."""
         return len(self._columns[0])
 
+    def column(self, name: str) -> Sequence[Any]:
+        """One column of the table, by row."""
+        return self._columns[self._names.index(name)]
+
+    def with_items(self, items: Mapping[int, Item]) -> Catalogue:
+        """The same catalogue with other items in some rows, or with more of them."""
+        other = copy(self)
+        other._live = {**self._live, **items}
+        return other
+
     def __getitem__(self, row: int) -> Item:
+        live = self._live.get(row)
+        if live is not None:
+            return live
         values = (column[row] for column in self._columns)
         return Item(**dict(zip(self._names, values, strict=True)))
 
@@ -118,7 +148,12 @@ def load_run(folder: Path) -> Run:
         history=history,
         offsets=offsets,
         world=world,
-        tables=Tables(layout.neighbours(folder / "graph"), vectors, content.vectors),
+        tables=Tables(
+            layout.neighbours(folder / "graph"),
+            vectors,
+            content.vectors,
+            layout.partners(folder / "graph"),
+        ),
         by_taste=open_index(folder / "graph" / "index"),
         by_content=open_index(folder / "content" / "index"),
         kg=KnowledgeGraph.open(folder / "graph" / "kg"),
@@ -130,7 +165,16 @@ def load_run(folder: Path) -> Run:
         ),
         encoder=encoder,
         gates=_load_gates(folder / "content" / "gates.json"),
+        sides=Sides.open(folder / "content"),
+        words=_open_words(folder / "content" / "words"),
     )
+
+
+def _open_words(folder: Path) -> WordIndex:
+    try:
+        return WordIndex.open(folder)
+    except WordFormatError as error:
+        raise ManifestError(f"{error}; train again") from error
 
 
 def _load_gates(path: Path) -> Gates:

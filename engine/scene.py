@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from engine.errors import SceneError
 
@@ -15,6 +15,7 @@ MIN_YEAR, MAX_YEAR = 1900, 2200
 """Near the ends of what a calendar can name, a change of zone leads out of it."""
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
+Price = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 
 
 class Scene(BaseModel):
@@ -40,6 +41,18 @@ class Scene(BaseModel):
     occasion: Text | None = None
     """What the visit is for: birthday, wedding, barbecue."""
     companions: Text | None = None
+    """Who comes along: family, friends, 2 people, alone."""
+    recipient: Text | None = None
+    """For whom it is, where not for the shopper: wife, child, dog."""
+    recipient_age: float | None = Field(default=None, ge=0, le=120)
+    """Years."""
+    price_min: Price | None = None
+    price_max: Price | None = None
+    """Bounds of a price, both included."""
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
+    """ISO 4217 code of the bounds; None means the shop's own."""
+    locale: Text | None = None
+    """BCP 47 tag of the shopper's language: en-GB, zh-CN."""
     query: Annotated[str, Field(min_length=1, max_length=500)] | None = None
     """Words the shopper typed: a wish."""
     image: bytes | None = None
@@ -60,10 +73,54 @@ class Scene(BaseModel):
                 ) from error
         return value
 
+    @model_validator(mode="after")
+    def _prices_in_order(self) -> Self:
+        lowest, highest = self.price_min, self.price_max
+        if lowest is not None and highest is not None and lowest > highest:
+            raise ValueError(
+                f"got price_min {lowest:g} above price_max {highest:g}, expected them in order"
+            )
+        return self
+
+    @classmethod
+    def parse(
+        cls,
+        text: str,
+        *,
+        now: datetime | None = None,
+        country: str | None = None,
+        locale: str | None = None,
+    ) -> Scene:
+        """The scene that words tell of: "Friday evening, raining, birthday present, under 30".
+
+        Whatever is not understood stays in ``query``; no text raises. What each stretch of the
+        text became is told by :func:`engine.scene_parse.read_scene`.
+
+        Args:
+            text: English or Chinese.
+            now: The shop's clock, with or without a zone; None is the clock of UTC.
+            country: ISO 3166 code, for feasts, weekends and degrees.
+            locale: BCP 47 tag of the shopper.
+        """
+        # Imported here because the parser is built on this type.
+        from engine.scene_parse.read import read_scene
+
+        return read_scene(text, now=now, country=country, locale=locale).scene
+
     @property
     def wish(self) -> str | None:
-        """The words of the scene as one text: what was typed, and what the visit is for."""
-        return ". ".join(words for words in (self.query, self.occasion) if words) or None
+        """The words of the scene as one text: what was typed, what it is for, and for whom."""
+        words = (self.query, self.occasion, self.for_whom)
+        return ". ".join(part for part in words if part) or None
+
+    @property
+    def for_whom(self) -> str | None:
+        """The recipient in words: "for a 6-year-old daughter"; None where none is known."""
+        age, who = self.recipient_age, self.recipient
+        if age is None:
+            return f"for {who}" if who else None
+        old = f"{age:.0f}-year-old" if age >= 2 or age == 1 else f"{age * 12:.0f}-month-old"
+        return f"for a {old} {who or ('child' if age < 13 else '')}".rstrip()
 
     def at(self, zone: ZoneInfo, *, now: datetime | None = None) -> datetime:
         """The moment of the request, aware, in the shop's zone.

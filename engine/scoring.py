@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.interactions import Floats
+from engine.interactions import Floats, Ints
 from engine.learn import taste_of
 from engine.runtime import Run
 from engine.shopper import dismissed_rows, history_of
 from engine.types import Event
 from graph import embed_users
-from retrieval.candidates import Channel
-from retrieval.recall import Query, Recalled, recall
+from retrieval.candidates import Bools, Channel
+from retrieval.recall import Query, Recalled, last_visits, recall
 from retrieval.rerank.batch import Batch, single, tokens_of
 from retrieval.rerank.features import cross_features
 from retrieval.rerank.records import History, Moment
@@ -27,8 +27,10 @@ class Wish:
     """What a scene asks for, as a vector of the encoder's space, float32 ``[D]``."""
 
     channel: str
-    """``words`` or ``photo``."""
+    """``words``, ``photo`` or ``ambience``."""
     vector: Floats
+    text: str | None = None
+    """The words as they were typed; None of a photo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Asked:
     live: Sequence[Event]
     """The user's events of the store, oldest first."""
     wishes: tuple[Wish, ...] = ()
+    allowed: Bools | None = None
+    """Items that the answer may hold, bool ``[I]``; None is every one on offer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,29 +77,43 @@ class Scored:
         return self.model + self.wish
 
 
-def prepare(run: Run, asked: Asked) -> Prepared:
-    """Recall candidates and describe them."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Candidates of one request, and what they were found by."""
+
+    history: History
+    user_vector: Floats
+    recalled: Recalled
+
+
+def find(run: Run, asked: Asked) -> Found:
+    """Recall the candidates of one request: what serving scores and evaluation counts."""
     quota, moment = run.config.candidates, asked.moment
+    allowed = run.world.items.recommendable if asked.allowed is None else asked.allowed
+    among = None if asked.allowed is None else np.flatnonzero(allowed)
     history = history_of(run, asked.user_id, asked.live, moment)
-    taken, interest = taste_of(history, moment, run.config.graph.half_life_days)
-    user = embed_users(run.tables.graph, [taken], [interest])[0]
-    limits = {"words": quota.words, "photo": quota.photo}
+    user = _vector_of(run, history, moment)
     query = Query(
         history,
         moment,
         user,
-        nearest_by_taste(run, user, 2 * quota.graph),
+        nearest_by_taste(run, user, 2 * quota.graph, among),
         run.vocabulary.users.find(asked.user_id),
-        tuple(
-            nearest_by_content(run, wish.channel, wish.vector, limits[wish.channel])
-            for wish in asked.wishes
-        ),
+        tuple(_wished(run, asked.wishes, np.flatnonzero(allowed))),
+        _like_the_last(run, history, moment, among) if quota.recent else None,
     )
-    found = recall(query, run.world, run.tables, quota, run.world.items.recommendable)
-    rows = found.candidates.rows
-    features = cross_features(history, moment, rows, found.sources, run.world)
-    tokens = tokens_of(history, moment, run.config.rerank.history)
-    return Prepared(history, user, found, single(tokens, rows, features))
+    found = recall(query, run.world, run.tables, quota, allowed)
+    return Found(history, user, found)
+
+
+def prepare(run: Run, asked: Asked) -> Prepared:
+    """Recall candidates and describe them."""
+    found = find(run, asked)
+    history, recalled = found.history, found.recalled
+    rows = recalled.candidates.rows
+    features = cross_features(history, asked.moment, rows, recalled.sources, run.world)
+    tokens = tokens_of(history, asked.moment, run.config.rerank.history)
+    return Prepared(history, found.user_vector, recalled, single(tokens, rows, features))
 
 
 @torch.inference_mode()
@@ -111,16 +129,62 @@ def score(run: Run, asked: Asked) -> Scored:
     return Scored(ready.history, asked.moment, ready.recalled, logits, wish, allowed, asked.wishes)
 
 
-def nearest_by_taste(run: Run, user: Floats, n: int) -> Channel:
-    """Items nearest to a user's graph vector, float32 ``[G]``."""
-    found = run.by_taste.search(user[None], n)
+def nearest_by_taste(
+    run: Run, user: Floats, n: int, among: Ints | None = None, name: str = "graph"
+) -> Channel:
+    """Items nearest to a user's graph vector, float32 ``[G]``; ``among`` are ascending rows."""
+    found = run.by_taste.search(user[None], n, allowed=among)
     valid = found.valid[0]
-    return Channel("graph", found.rows[0][valid], found.scores[0][valid])
+    return Channel(name, found.rows[0][valid], found.scores[0][valid])
 
 
-def nearest_by_content(run: Run, name: str, vector: Floats, n: int) -> Channel:
-    """Recommendable items that look and read most like a vector, float32 ``[D]``."""
-    allowed = np.flatnonzero(run.world.items.recommendable)
+def nearest_by_content(
+    run: Run, name: str, vector: Floats, n: int, allowed: Ints | None = None
+) -> Channel:
+    """Items that look and read most like a vector, float32 ``[D]``, of those that may be shown.
+
+    Args:
+        run: Knows the items.
+        name: Of the channel.
+        vector: What they should be like.
+        n: How many.
+        allowed: Rows that may be answered, ascending; None is every item on offer.
+    """
+    if allowed is None:
+        allowed = np.flatnonzero(run.world.items.recommendable)
     found = run.by_content.search(vector[None].astype(np.float32), n, allowed=allowed)
     valid = found.valid[0]
     return Channel(name, found.rows[0][valid], found.scores[0][valid])
+
+
+def nearest_by_terms(run: Run, text: str, n: int, allowed: Ints | None = None) -> Channel:
+    """Items that hold the very words of a text, by BM25; ``allowed`` as above."""
+    if allowed is None:
+        allowed = np.flatnonzero(run.world.items.recommendable)
+    rows, scores = run.words.search(text, n, allowed=allowed)
+    return Channel("terms", rows, scores)
+
+
+def _vector_of(run: Run, history: History, moment: Moment) -> Floats:
+    taken, interest = taste_of(history, moment, run.config.graph.half_life_days)
+    vector: Floats = embed_users(run.tables.graph, [taken], [interest])[0]
+    return vector
+
+
+def _like_the_last(run: Run, history: History, moment: Moment, among: Ints | None) -> Channel:
+    """Items nearest to what the last visits held."""
+    vector = _vector_of(run, last_visits(history), moment)
+    return nearest_by_taste(run, vector, 2 * run.config.candidates.recent, among, "recent")
+
+
+def _wished(run: Run, wishes: Sequence[Wish], allowed: Ints) -> Iterator[Channel]:
+    """What the scene's words mean, what they say, what its photo and its weather suggest."""
+    quota = run.config.candidates
+    limits = {"words": quota.words, "photo": quota.photo, "ambience": quota.words // 4}
+    for wish in wishes:
+        n = limits[wish.channel]
+        if n:
+            vector = wish.vector / np.linalg.norm(wish.vector)
+            yield nearest_by_content(run, wish.channel, vector, n, allowed)
+        if wish.text is not None and quota.terms:
+            yield nearest_by_terms(run, wish.text, quota.terms, allowed)

@@ -73,9 +73,14 @@ def dismissed_rows(run: Run, live: Sequence[Event]) -> Ints:
 def _live_history(run: Run, live: Sequence[Event], moment: Moment) -> History:
     weights = kind_weights()
     rows, taken = [], []
+    lineage = run.manifest.lineage
+    # A run that learned from a store holds what lay in it before the run's moment.
+    learned = run.as_of if lineage is not None and lineage.from_store else None
     for event in live:
         row = run.vocabulary.items.find(event.item_id)
-        if row is not None and weights[KINDS.index(event.kind)] > 0:
+        if row is None or (learned and event.timestamp < learned and row < run.n_trained):
+            continue
+        if weights[KINDS.index(event.kind)] > 0:
             rows.append(row)
             taken.append(event)
     at = np.array([to_unix_s(e.timestamp) for e in taken], dtype=np.int64)

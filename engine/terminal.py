@@ -35,7 +35,7 @@ warnings.filterwarnings("ignore", ".*torch.jit.script.* is deprecated", FutureWa
 
 BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 """Exit codes."""
-RESUMABLE = ("encode", "tune-encoder", "train", "evaluate", "demo")
+RESUMABLE = ("encode", "tune-encoder", "train", "update", "evaluate", "demo")
 """Commands that keep what they have done."""
 
 

@@ -1,17 +1,21 @@
 """Tables and content vectors → knowledge graph → user and item vectors, and paths."""
 
-from graph.build import build_graph
+from graph.build import Looks, build_graph
 from graph.co_occurrence import bought_with
 from graph.config import GraphConfig
+from graph.edges import Edges, EdgeType
 from graph.fold_in import ItemMap, embed_items, embed_users, fit_item_map, interest
-from graph.kg import Adjacent, Edges, EdgeType, GraphStats, KnowledgeGraph
+from graph.incremental import GrowingGraph, extend_graph, start_graph
+from graph.kg import Adjacent, GraphStats, KnowledgeGraph
 from graph.losses import bpr, sampled_softmax
 from graph.model import GraphModel
 from graph.paths import Hop, Path, find_paths
 from graph.schema import (
+    Facet,
     FactTable,
     GraphError,
     GraphTables,
+    LinkTable,
     NodeType,
     Relation,
     decayed_weight,
@@ -25,6 +29,7 @@ __all__ = [
     "EdgeType",
     "Edges",
     "Epoch",
+    "Facet",
     "FactTable",
     "FitMetrics",
     "GraphConfig",
@@ -33,9 +38,12 @@ __all__ = [
     "GraphStats",
     "GraphTables",
     "GraphVectors",
+    "GrowingGraph",
     "Hop",
     "ItemMap",
     "KnowledgeGraph",
+    "LinkTable",
+    "Looks",
     "NodeType",
     "Path",
     "Relation",
@@ -46,10 +54,12 @@ __all__ = [
     "decayed_weight",
     "embed_items",
     "embed_users",
+    "extend_graph",
     "find_paths",
     "fit",
     "fit_item_map",
     "interest",
     "sampled_softmax",
     "spectral_state",
+    "start_graph",
 ]

@@ -45,14 +45,15 @@ def bought_with(
         Items int64 ``[M]``, their neighbours int64 ``[M]``, scores float32 ``[M]`` in (0, 1),
         ordered by item, best first.
     """
-    baskets = _baskets(tables.until(as_of_unix_s), as_of_unix_s, half_life_days, max_session_items)
+    past = tables.until(as_of_unix_s)
+    baskets = baskets_of(past, as_of_unix_s, half_life_days, max_session_items)
     count = np.asarray(baskets.multiply(baskets).sum(axis=0)).ravel()
     items, neighbours, scores = [], [], []
     for chunk, together in _co_occurrence(baskets):
         rows = np.repeat(chunk, np.diff(together.indptr))
         score = together.data / (np.sqrt(count[rows] * count[together.indices]) + shrinkage)
         score[rows == together.indices] = 0.0
-        kept = _strongest(together.indptr, score, n_neighbours)
+        kept = strongest(together.indptr, score, n_neighbours)
         items.append(rows[kept])
         neighbours.append(together.indices[kept].astype(np.int64))
         scores.append(score[kept].astype(np.float32))
@@ -61,12 +62,14 @@ def bought_with(
     return np.concatenate(items), np.concatenate(neighbours), np.concatenate(scores)
 
 
-def _baskets(
+def baskets_of(
     tables: GraphTables, as_of_unix_s: int, half_life_days: float, max_session_items: int
 ) -> sp.csr_array:
     """Square root of each session's decay at the items in it, float64 ``[sessions, I]``."""
     _, session = np.unique(tables.session, return_inverse=True)
-    pair, first = np.unique(session * tables.n_items + tables.item, return_index=True)
+    in_time = np.argsort(tables.at_unix_s, kind="stable")
+    pair, first = np.unique((session * tables.n_items + tables.item)[in_time], return_index=True)
+    first = in_time[first]
     session = pair // max(tables.n_items, 1)
     size = np.bincount(session)[session] if len(session) else session
     kept = (size > 1) & (size <= max_session_items)
@@ -89,9 +92,9 @@ def _co_occurrence(baskets: sp.csr_array) -> Iterator[tuple[Ints, sp.csr_array]]
             yield chunk, sp.csr_array(by_item[chunk] @ baskets)
 
 
-def _strongest(indptr: NDArray[np.integer], score: Floats, limit: int) -> Ints:
+def strongest(indptr: NDArray[np.integer], score: NDArray[np.floating], limit: int) -> Ints:
     """Positions of the ``limit`` highest positive scores of each row, best first."""
-    kept = []
+    kept = [np.zeros(0, np.int64)]
     for start, stop in pairwise(indptr):
         row = score[start:stop]
         best = np.argpartition(-row, limit)[:limit] if len(row) > limit else np.arange(len(row))

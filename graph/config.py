@@ -26,6 +26,17 @@ class GraphConfig(BaseModel):
     """``sampled_softmax`` learns probabilities, ``bpr`` pairwise order."""
     id_dropout: float = Field(0.3, ge=0, lt=1)
     """Share of items that a step sees without their history, as if they were new."""
+    contrastive_weight: float = Field(0.0, ge=0)
+    """Weight of the contrastive term beside the ranking loss; 0 leaves it and its noise out."""
+    contrastive_noise: float = Field(0.1, ge=0)
+    """Length of the noise added to a node's state at every layer of propagation."""
+    contrastive_temperature: PositiveFloat = 0.2
+    """Softness of the contrastive term: small looks only at the nearest other items."""
+    fanout: PositiveInt | None = None
+    """Neighbours sampled per node and relation in a step, for graphs that are too large to
+    propagate over whole; None propagates over the whole graph."""
+    mixed_precision: bool = True
+    """Dense products in bfloat16 on a GPU; sparse products and sums stay float32."""
     epochs: int = Field(10, ge=0)
     """Epochs at most; 0 keeps the closed form."""
     steps_per_epoch: PositiveInt = 4

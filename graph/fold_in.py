@@ -117,13 +117,15 @@ def fit_item_map(
     )
 
 
-def embed_items(
+def embed_new_items(
     item_map: ItemMap,
     content: Floats,
     has_content: np.ndarray[tuple[int], np.dtype[np.bool_]],
     facts: tuple[FactTable, ...],
 ) -> Floats:
-    """Vectors of new items from their content and facts.
+    """Vectors of items that nobody touched yet, from their content and place in the graph.
+
+    One product per batch and no training: a new item can be recommended as soon as it is known.
 
     Args:
         item_map: From :func:`fit_item_map`.
@@ -152,6 +154,10 @@ def embed_items(
     taste = unit_or(guess[:, 1:], unit_or(centre[None], first)[0])
     vectors: Floats = join_items(taste, guess[:, 0].clamp(0, MAX_POPULARITY)).numpy()
     return vectors
+
+
+embed_items = embed_new_items
+"""The earlier name."""
 
 
 def _content_features(

@@ -58,6 +58,9 @@ class GraphInputs:
     pairs: sp.csr_array
     readout: Adjacency
     as_of_unix_s: int
+    rows: dict[str, Tensor] | None = None
+    """Of a sampled part of the graph: for each node type the rows of the whole that it holds,
+    int64; None for the whole graph."""
 
 
 def graph_inputs(

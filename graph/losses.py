@@ -44,3 +44,21 @@ def sampled_softmax(positive: Tensor, negative: Tensor, log_q: Tensor, row: Tens
     log_count = log_q + torch.log(torch.tensor(float(negative.shape[1])))
     log_sum = torch.logsumexp(negative - log_count, dim=1)
     return F.softplus(log_sum[row] - positive).mean()
+
+
+def info_nce(first: Tensor, second: Tensor, temperature: float) -> Tensor:
+    r"""Two views of one node agree more than views of different nodes (Oord et al. 2018).
+
+    .. math:: -\frac{1}{B}\sum_b \ln \frac{e^{x_b \cdot y_b / \tau}}
+              {\sum_{b'} e^{x_b \cdot y_{b'} / \tau}}
+
+    Args:
+        first: Unit rows, float32 ``[B, W]``.
+        second: The same nodes seen otherwise, unit rows, float32 ``[B, W]``.
+        temperature: The ``τ`` above.
+
+    Returns:
+        A scalar.
+    """
+    logits = first @ second.T / temperature
+    return F.cross_entropy(logits, torch.arange(len(first), device=first.device))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,19 @@ _SELF_GATE = 2.0
 
 MAX_LOG_TEMPERATURE = 4.6
 """Logits of at most a hundred, as in CLIP: beyond, the loss has no slope to learn from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Random shifts of fixed length, each coordinate away from zero (SimGCL, Yu et al. 2022)."""
+
+    length: float
+    generator: torch.Generator
+
+    def added(self, state: Tensor) -> Tensor:
+        """The states ``[n, W]``, shifted."""
+        drawn = torch.rand(state.shape, generator=self.generator, device=state.device)
+        return state + self.length * nn.functional.normalize(drawn) * state.detach().sign()
 
 
 class GraphModel(nn.Module):
@@ -57,33 +71,69 @@ class GraphModel(nn.Module):
 
     def forward(self, inputs: GraphInputs, shown: Tensor) -> tuple[Tensor, Tensor]:
         """Tastes ``[I, W]`` and popularity ``[I]``; ``shown`` is the mask ``m``, float ``[I]``."""
+        taste, popularity, _ = self.views(inputs, shown, None)
+        return taste, popularity
+
+    def views(
+        self, inputs: GraphInputs, shown: Tensor, noise: Noise | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As :meth:`forward`, and the tastes after the first layer, unit rows ``[I, W]``.
+
+        With noise, the two tastes of an item are the two views that XSimGCL (Yu et al. 2023)
+        contrasts: one pass gives both.
+        """
         shown = shown * inputs.warm
-        history = shown[:, None] * (inputs.taste + self.offset)
-        x = {str(NodeType.ITEM): history + inputs.content @ self.project, **dict(self.side)}
+        x, popularity_offset = self._start(inputs, shown)
         named = {link.name: link for link in inputs.links}
+        states = []
         for links, gates in zip(self.links, self.gates, strict=True):
-            x = self._layer(x, [named[link.name] for link in links], gates)
-        popularity = self.popularity_scale * inputs.popularity + shown * self.popularity_offset
-        taste = x[NodeType.ITEM]
+            x = self._layer(x, named, links, gates)
+            if noise is not None:
+                x = {name: noise.added(state) for name, state in x.items()}
+            states.append(x[NodeType.ITEM])
+        popularity = self.popularity_scale * inputs.popularity + shown * popularity_offset
         # A node that the graph knows nothing about leans to what all items share.
+        taste = states[-1]
         common = unit_or(taste.detach().mean(dim=0, keepdim=True), _first(taste))[0]
-        return unit_or(taste, common), popularity.clamp(0, MAX_POPULARITY)
+        first, last = unit_or(states[0], common), unit_or(taste, common)
+        return last, popularity.clamp(0, MAX_POPULARITY), first
+
+    def _start(self, inputs: GraphInputs, shown: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """State of every node before propagation, and the items' offsets of popularity."""
+        offset: Tensor = self.offset
+        popularity: Tensor = self.popularity_offset
+        side: dict[str, Tensor] = dict(self.side)
+        if inputs.rows is not None:
+            rows = inputs.rows
+            offset, popularity = offset[rows[NodeType.ITEM]], popularity[rows[NodeType.ITEM]]
+            side = {name: state[rows[name]] for name, state in side.items()}
+        history = shown[:, None] * (inputs.taste + offset)
+        return {str(NodeType.ITEM): history + inputs.content @ self.project, **side}, popularity
 
     def _layer(
-        self, x: dict[str, Tensor], links: Sequence[Link], gates: nn.Module
+        self,
+        x: dict[str, Tensor],
+        present: Mapping[str, Link],
+        links: Sequence[Link],
+        gates: nn.Module,
     ) -> dict[str, Tensor]:
+        """One step; a link without a sampled edge is silent, but keeps its share of the weight."""
         new = {}
         for target in dict.fromkeys(link.target for link in links):
-            incoming = [link for link in links if link.target == target]
+            incoming = [link.name for link in links if link.target == target]
             alpha = torch.softmax(gates.get_parameter(target), dim=0)
             total = alpha[0] * x[target]
-            for a, link in zip(alpha[1:], incoming, strict=True):
-                message = x[link.source]
-                for hop in link.hops:
-                    message = self.mean(message, hop)
-                total = total + a * message
+            for a, name in zip(alpha[1:], incoming, strict=True):
+                if name in present:
+                    total = total + a * self._message(x, present[name])
             new[target] = total
         return {**x, **new}
+
+    def _message(self, x: dict[str, Tensor], link: Link) -> Tensor:
+        message = x[link.source]
+        for hop in link.hops:
+            message = self.mean(message, hop)
+        return message
 
     def score(self, taste: Tensor, item_taste: Tensor, popularity: Tensor) -> Tensor:
         """Logits of unit user tastes ``[..., W]`` and items that broadcast to them."""

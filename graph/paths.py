@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from graph.kg import KnowledgeGraph
+from graph.kg import Adjacent, KnowledgeGraph
 from graph.schema import Floats, GraphError, Ints, NodeType, Relation
 
 MAX_HISTORY = 256
@@ -41,7 +41,8 @@ class Path:
     user: int
     hops: tuple[Hop, ...]
     score: float
-    """Product of the edges' strengths, each in (0, 1], and of how recent the start is."""
+    """Product of the edges' strengths, each in (0, 1], of how recent the start is, and of the
+    weight of the relation that joins."""
     at_unix_s: int
     """When the user last touched the first item of the path."""
 
@@ -56,22 +57,49 @@ class _History:
     at_unix_s: Ints
 
 
-def find_paths(kg: KnowledgeGraph, user: int, item: int, k: int = 3) -> tuple[Path, ...]:
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What the search is about."""
+
+    kg: KnowledgeGraph
+    user: int
+    goal: int
+    """Global row of the item."""
+    history: _History
+    weights: Mapping[str, float]
+    """How much each relation counts; 1 where it is not named."""
+
+
+def find_paths(
+    kg: KnowledgeGraph,
+    user: int,
+    item: int,
+    k: int = 3,
+    *,
+    weights: Mapping[str, float] | None = None,
+    people: bool = False,
+) -> tuple[Path, ...]:
     """The best short paths user → … → item, best first.
 
-    Three kinds: the user touched the item itself; the user touched an item that is
-    ``bought_with`` it, in either direction; the user touched an item that shares a node with it,
-    such as a category, a brand or an attribute. A node shared by few items says more than one
-    shared by many: its strength falls with the logarithm of its number of items. Of several
-    items that lead through the same shared node only the strongest makes a path.
+    The user touched the item itself; or an item that a relation between items joins with it,
+    such as ``bought_with``, in either direction; or an item that shares a node with it, such as
+    a category, a brand or an attribute. A node shared by few items says more than one shared by
+    many: its strength falls with the logarithm of its number of items. Of several items that
+    lead through the same shared node only the strongest makes a path.
 
-    The work is bounded by ``MAX_HISTORY`` and ``MAX_LINKS``, not by the size of the graph.
+    The work is bounded by ``MAX_HISTORY`` and ``MAX_LINKS``, and grows with the logarithm of the
+    graph, not with its size: no list of a shared node's items is ever read.
 
     Args:
         kg: The graph.
         user: Row of the user.
         item: Row of the item.
         k: Paths wanted.
+        weights: How much a relation counts, by its name, such as what the network learned; the
+            score of a path is multiplied by the weight of the relation that joins its two items.
+            1 for relations that are not named; 0 shuts one out.
+        people: Also lead through other users who touched both items. They are strangers: such
+            a path may be counted or summed up, but not shown with its user.
 
     Returns:
         At most ``k`` paths; none where nothing short joins the two.
@@ -85,10 +113,11 @@ def find_paths(kg: KnowledgeGraph, user: int, item: int, k: int = 3) -> tuple[Pa
     history = _history(kg, start)
     if not len(history.node):
         return ()
+    search = _Search(kg, user, goal, history, weights or {})
     found = [
-        *_direct(kg, user, goal, history),
-        *_through_items(kg, user, goal, history),
-        *_through_nodes(kg, user, goal, history),
+        *_direct(search),
+        *_through_items(search),
+        *_through_nodes(search, start, people=people),
     ]
     return tuple(sorted(found, key=lambda path: -path.score)[:k])
 
@@ -108,53 +137,101 @@ def _history(kg: KnowledgeGraph, user_node: int) -> _History:
     return _History(touched.node[order], strength.astype(np.float32), weight, at_unix_s)
 
 
-def _direct(kg: KnowledgeGraph, user: int, goal: int, history: _History) -> Iterator[Path]:
-    at = int(np.searchsorted(history.node, goal))
-    if at < len(history.node) and history.node[at] == goal:
-        yield _path(kg, user, history, at, (), float(history.strength[at]))
+def _direct(search: _Search) -> Iterator[Path]:
+    history = search.history
+    at = int(np.searchsorted(history.node, search.goal))
+    if at < len(history.node) and history.node[at] == search.goal:
+        yield _path(search, at, (), float(history.strength[at]))
 
 
-def _through_items(kg: KnowledgeGraph, user: int, goal: int, history: _History) -> Iterator[Path]:
-    """User → item' → item along ``bought_with``; the stronger of the two directions."""
-    best: dict[int, tuple[float, Hop]] = {}
-    for slot in kg.slots(Relation.BOUGHT_WITH):
-        near = kg.adjacent(goal, slot, MAX_LINKS)
-        at, position = _intersect(history.node, near.node)
-        for h, j in zip(at.tolist(), position.tolist(), strict=True):
-            weight = float(near.weight[j])
-            score = float(history.strength[h]) * min(weight, 1.0)
-            if score > best.get(h, (0.0, None))[0]:
-                # Seen from the answer the edge runs the other way.
-                best[h] = (score, _hop(kg, slot ^ 1, goal, weight))
-    for h, (score, hop) in best.items():
-        yield _path(kg, user, history, h, (hop,), score)
-
-
-def _through_nodes(kg: KnowledgeGraph, user: int, goal: int, history: _History) -> Iterator[Path]:
-    """User → item' → shared node → item along any fact; the strongest item' of each node."""
+def _through_items(search: _Search) -> Iterator[Path]:
+    """User → item' → item along each relation of items; the stronger of its two directions."""
+    kg, history, goal = search.kg, search.history, search.goal
     for k, (head_type, relation, tail_type) in enumerate(kg.edge_types):
-        is_fact = head_type == NodeType.ITEM and tail_type not in (NodeType.USER, NodeType.ITEM)
-        if not is_fact or relation == Relation.BOUGHT_WITH:
+        trust = search.weights.get(relation, 1.0)
+        if head_type != NodeType.ITEM or tail_type != NodeType.ITEM or trust <= 0:
             continue
-        facts = kg.adjacent(goal, 2 * k, MAX_LINKS)
-        for node, weight in zip(facts.node.tolist(), facts.weight.tolist(), strict=True):
-            sharing = kg.adjacent(node, 2 * k + 1, MAX_SHARING + 1)
-            if len(sharing.node) > MAX_SHARING:
+        best: dict[int, tuple[float, Hop]] = {}
+        for slot in (2 * k, 2 * k + 1):
+            near = kg.adjacent(goal, slot, MAX_LINKS)
+            at, position = _intersect(history.node, near.node)
+            for h, j in zip(at.tolist(), position.tolist(), strict=True):
+                weight = float(near.weight[j])
+                score = float(history.strength[h]) * min(weight, 1.0) * trust
+                if score > best.get(h, (0.0, None))[0]:
+                    # Seen from the answer the edge runs the other way.
+                    best[h] = (score, _hop(kg, slot ^ 1, goal, weight))
+        for h, (score, hop) in best.items():
+            yield _path(search, h, (hop,), score)
+
+
+def _through_nodes(search: _Search, user_node: int, *, people: bool) -> Iterator[Path]:
+    """User → item' → shared node → item along any fact; the strongest item' of each node."""
+    kg, history = search.kg, search.history
+    slots = _shared_slots(search, people=people)
+    facts = [kg.adjacent(search.goal, slot, MAX_LINKS) for slot in slots.tolist()]
+    sizes = np.array([len(near.node) for near in facts], np.int64)
+    slots, facts = slots[sizes > 0], [near for near in facts if len(near.node)]
+    if not facts:
+        return
+    nodes = np.concatenate([near.node for near in facts])
+    begins, ends = kg.runs(nodes, np.repeat(slots, sizes[sizes > 0]) ^ 1)
+    n_sharing = np.split(ends - begins, np.cumsum(sizes[sizes > 0])[:-1])
+    begins, ends = kg.runs(history.node[:, None], slots[None, :])
+    for column, (slot, near, n_items) in enumerate(
+        zip(slots.tolist(), facts, n_sharing, strict=True)
+    ):
+        told = (n_items <= MAX_SHARING) & (near.node != user_node)
+        trust = search.weights.get(kg.edge_types[slot // 2].relation, 1.0)
+        for fact, h, shared in _best_sharer(search, near, begins[:, column], ends[:, column]):
+            if not told[fact]:
                 continue
-            at, position = _intersect(history.node, sharing.node)
-            other = history.node[at] != goal
-            if not other.any():
-                continue
-            at, shared = at[other], sharing.weight[position[other]]
-            strength = history.strength[at] * np.minimum(shared, 1.0)
-            first = int(strength.argmax())
-            rarity = 1.0 / (1.0 + float(np.log(len(sharing.node))))
-            score = float(strength[first]) * min(weight, 1.0) * rarity
-            hops = (
-                _hop(kg, 2 * k, node, float(shared[first])),
-                _hop(kg, 2 * k + 1, goal, weight),
-            )
-            yield _path(kg, user, history, int(at[first]), hops, score)
+            node, weight = int(near.node[fact]), float(near.weight[fact])
+            rarity = 1.0 / (1.0 + float(np.log(n_items[fact])))
+            strength = float(history.strength[h]) * min(shared, 1.0)
+            hops = (_hop(kg, slot, node, shared), _hop(kg, slot ^ 1, search.goal, weight))
+            yield _path(search, h, hops, strength * min(weight, 1.0) * rarity * trust)
+
+
+def _shared_slots(search: _Search, *, people: bool) -> Ints:
+    """Slots that lead from an item to a node that items can share."""
+    slots = []
+    for k, (head_type, relation, tail_type) in enumerate(search.kg.edge_types):
+        away = {(head_type, tail_type): 2 * k, (tail_type, head_type): 2 * k + 1}
+        for (here, there), slot in away.items():
+            shares = there != NodeType.ITEM and (people or there != NodeType.USER)
+            if here == NodeType.ITEM and shares and search.weights.get(relation, 1.0) > 0:
+                slots.append(slot)
+    return np.array(slots, np.int64)
+
+
+def _best_sharer(
+    search: _Search, near: Adjacent, begins: Ints, ends: Ints
+) -> Iterator[tuple[int, int, float]]:
+    """For each fact of the answer that the history shares: its place, item' and weight there.
+
+    Args:
+        search: The search.
+        near: The answer's facts along one relation.
+        begins: Where the facts of each item of the history begin, int64 ``[H]``.
+        ends: Where they end.
+    """
+    length = np.minimum(ends - begins, MAX_LINKS)
+    length[search.history.node == search.goal] = 0
+    owner = np.repeat(np.arange(len(length)), length)
+    position = np.arange(len(owner)) - np.repeat(np.cumsum(length) - length, length)
+    position += begins[owner]
+    order = np.argsort(near.node)
+    ordered = near.node[order]
+    nodes = search.kg.neighbour[position]
+    at = np.minimum(np.searchsorted(ordered, nodes), len(ordered) - 1)
+    match = np.flatnonzero(ordered[at] == nodes)
+    fact, owner, weight = order[at[match]], owner[match], search.kg.weight[position[match]]
+    strength = search.history.strength[owner] * np.minimum(weight, 1.0)
+    best_first = np.argsort(-strength, kind="stable")
+    _, first = np.unique(fact[best_first], return_index=True)
+    for j in best_first[first].tolist():
+        yield int(fact[j]), int(owner[j]), float(weight[j])
 
 
 def _intersect(ordered: Ints, nodes: Ints) -> tuple[Ints, Ints]:
@@ -170,9 +247,8 @@ def _hop(kg: KnowledgeGraph, slot: int, node: int, weight: float) -> Hop:
     return Hop(kg.edge_types[k].relation, not backward, node_type, row, weight)
 
 
-def _path(
-    kg: KnowledgeGraph, user: int, history: _History, at: int, rest: tuple[Hop, ...], score: float
-) -> Path:
+def _path(search: _Search, at: int, rest: tuple[Hop, ...], score: float) -> Path:
+    kg, history = search.kg, search.history
     slot = kg.slots(Relation.INTERACTED)[0]
     first = _hop(kg, slot, int(history.node[at]), float(history.weight[at]))
-    return Path(user, (first, *rest), score, int(history.at_unix_s[at]))
+    return Path(search.user, (first, *rest), score, int(history.at_unix_s[at]))

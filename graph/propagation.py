@@ -65,7 +65,9 @@ class _SparseProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, a: Tensor, a_transposed: Tensor) -> Tensor:  # noqa: ANN401
         ctx.a_transposed = a_transposed
-        return a @ x
+        # Sparse products know no bfloat16, which mixed precision would hand them.
+        with torch.autocast(x.device.type, enabled=False):
+            return a @ x.float()
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401

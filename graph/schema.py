@@ -30,6 +30,12 @@ class NodeType(StrEnum):
     BRAND = "brand"
     ATTRIBUTE = "attribute"
     PLACE = "place"
+    PRICE_BAND = "price_band"
+    OFFER = "offer"
+    SEASON = "season"
+    DAY_PART = "day_part"
+    ENTITY = "entity"
+    """Whatever a shop's own triples name that is none of the others."""
 
 
 class Relation(StrEnum):
@@ -41,9 +47,25 @@ class Relation(StrEnum):
     MADE_BY = "made_by"
     HAS_ATTRIBUTE = "has_attribute"
     BOUGHT_WITH = "bought_with"
+    VIEWED_THEN_BOUGHT = "viewed_then_bought"
+    LOOKS_LIKE = "looks_like"
+    IN_PRICE_BAND = "in_price_band"
+    ON_OFFER = "on_offer"
+    SELLS_IN_SEASON = "sells_in_season"
+    SELLS_IN_DAY_PART = "sells_in_day_part"
+    SELLS_AT = "sells_at"
+    SHOPS_AT = "shops_at"
 
 
-RESERVED = frozenset({Relation.INTERACTED, Relation.SUBCATEGORY_OF, Relation.BOUGHT_WITH})
+RESERVED = frozenset(
+    {
+        Relation.INTERACTED,
+        Relation.SUBCATEGORY_OF,
+        Relation.BOUGHT_WITH,
+        Relation.VIEWED_THEN_BOUGHT,
+        Relation.LOOKS_LIKE,
+    }
+)
 """Relations that the build derives; a fact table may not use their names."""
 
 
@@ -82,6 +104,59 @@ class FactTable:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkTable:
+    """Facts of one relation between nodes of any two types, such as brand → country.
+
+    Shapes: ``head_rows``, ``tail_rows`` int64 ``[n]``; ``weight`` float32 ``[n]``, positive.
+    """
+
+    head_type: str
+    relation: str
+    tail_type: str
+    head_rows: Ints
+    tail_rows: Ints
+    n_heads: int
+    n_tails: int
+    weight: Floats
+
+    def __post_init__(self) -> None:
+        where = f"links {self.head_type} {self.relation!r} {self.tail_type}"
+        if not self.relation or self.relation in RESERVED:
+            raise GraphError(
+                f"{where}: this name is derived by the build or empty; choose another name"
+            )
+        _check_lengths(
+            where, {"head_rows": self.head_rows, "tail_rows": self.tail_rows, "weight": self.weight}
+        )
+        _check_rows(f"{where}.head_rows", self.head_rows, self.n_heads)
+        _check_rows(f"{where}.tail_rows", self.tail_rows, self.n_tails)
+        _check_weights(f"{where}.weight", self.weight)
+        if self.head_type == self.tail_type and np.any(self.head_rows == self.tail_rows):
+            at = int(np.flatnonzero(self.head_rows == self.tail_rows)[0])
+            raise GraphError(
+                f"{where}: link {at} joins {self.head_type} {self.head_rows[at]} to itself; drop it"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """What each event says of the scene it happened in: its place, season or part of the day.
+
+    The build joins the user or the item of the events with the facets that they fall in.
+    """
+
+    head_type: str
+    """``"item"`` or ``"user"``: whom the edges start from."""
+    relation: str
+    tail_type: str
+    rows: Ints
+    """Row of each event's facet, int64 ``[E]``."""
+    known: NDArray[np.bool_]
+    """Events whose facet is known, bool ``[E]``."""
+    n_tails: int
+
+
+@dataclass(frozen=True, slots=True)
 class GraphTables:
     """Everything the graph is built from. All arrays are checked on construction.
 
@@ -105,6 +180,11 @@ class GraphTables:
     item_facts: tuple[FactTable, ...]
     category_parent: Ints
     """Row of the next more general category; -1 for a root."""
+    links: tuple[LinkTable, ...] = ()
+    """Facts whose heads are no items, and whatever the network is not to be fitted on."""
+    facets: tuple[Facet, ...] = ()
+    bought: NDArray[np.bool_] | None = None
+    """Events that are purchases, bool ``[E]``; None where nothing tells them from views."""
 
     def __post_init__(self) -> None:
         _check_lengths(
@@ -121,6 +201,8 @@ class GraphTables:
         _check_rows("item", self.item, self.n_items)
         _check_weights("weight", self.weight)
         _check_facts(self)
+        _check_links(self)
+        _check_facets(self)
         _check_tree(self.category_parent)
 
     def __len__(self) -> int:
@@ -139,6 +221,11 @@ class GraphTables:
             at_unix_s=self.at_unix_s[mask],
             weight=self.weight[mask],
             session=self.session[mask],
+            facets=tuple(
+                replace(facet, rows=facet.rows[mask], known=facet.known[mask])
+                for facet in self.facets
+            ),
+            bought=None if self.bought is None else self.bought[mask],
         )
 
     def n_nodes(self) -> Mapping[str, int]:
@@ -148,6 +235,11 @@ class GraphTables:
             counts[str(NodeType.CATEGORY)] = len(self.category_parent)
         for facts in self.item_facts:
             counts.setdefault(str(facts.tail_type), facts.n_tails)
+        for link in self.links:
+            counts.setdefault(str(link.head_type), link.n_heads)
+            counts.setdefault(str(link.tail_type), link.n_tails)
+        for facet in self.facets:
+            counts.setdefault(str(facet.tail_type), facet.n_tails)
         return counts
 
 
@@ -201,6 +293,40 @@ def _check_facts(tables: GraphTables) -> None:
                 f"facts {key[0]!r}: n_tails is {facts.n_tails}, but there are {known} "
                 f"nodes of type {key[1]!r}"
             )
+
+
+def _check_links(tables: GraphTables) -> None:
+    sizes = tables.n_nodes()
+    seen = {(str(NodeType.ITEM), str(f.relation), str(f.tail_type)) for f in tables.item_facts}
+    for link in tables.links:
+        key = (str(link.head_type), str(link.relation), str(link.tail_type))
+        if key in seen:
+            raise GraphError(f"links {' '.join(key)} come twice; join the two tables")
+        seen.add(key)
+        for node_type, n in ((link.head_type, link.n_heads), (link.tail_type, link.n_tails)):
+            if sizes[node_type] != n:
+                raise GraphError(
+                    f"links {' '.join(key)}: there are {sizes[node_type]} nodes of type "
+                    f"{node_type!r}, got {n}"
+                )
+
+
+def _check_facets(tables: GraphTables) -> None:
+    sizes = tables.n_nodes()
+    for facet in tables.facets:
+        where = f"facet {facet.relation!r}"
+        if facet.head_type not in (NodeType.USER, NodeType.ITEM):
+            raise GraphError(f"{where} starts from {facet.head_type!r}, expected user or item")
+        if sizes[facet.tail_type] != facet.n_tails:
+            raise GraphError(
+                f"{where}: there are {sizes[facet.tail_type]} nodes of type "
+                f"{facet.tail_type!r}, got {facet.n_tails}"
+            )
+        lengths = {"events": tables.user, "rows": facet.rows, "known": facet.known}
+        _check_lengths(where, lengths)
+        _check_rows(f"{where}.rows", facet.rows[facet.known], facet.n_tails)
+    if tables.bought is not None:
+        _check_lengths("bought", {"events": tables.user, "bought": tables.bought})
 
 
 def _check_tree(parent: Ints) -> None:

@@ -6,18 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
 from graph.build import build_graph
 from graph.config import GraphConfig
+from graph.distributed import averaged, own_share
 from graph.inputs import Content, GraphInputs, closed_form_items, graph_inputs, with_cold_items
 from graph.kg import KnowledgeGraph
-from graph.losses import bpr, sampled_softmax
-from graph.model import GraphModel
+from graph.losses import bpr, info_nce, sampled_softmax
+from graph.minibatch import Parts
+from graph.model import GraphModel, Noise
 from graph.propagation import RelationMean
-from graph.sampling import Sampler
+from graph.sampling import Batch, Draw
 from graph.schema import Floats, GraphError, GraphTables, Relation
 from graph.validation import Holdout, holdout, recall
 from graph.vectors import FitMetrics, GraphVectors, join_items, join_users, split_items, unit_or
@@ -37,27 +38,6 @@ class Epoch:
     number: int
     loss: float
     recall: float
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """One step's sample as tensors on the model's device.
-
-    Shapes: ``users`` int64 ``[R]``, unique; ``row`` int64 ``[B]``, position in ``users`` of
-    each positive; ``item`` int64 ``[B]``; ``share`` float32 ``[B]``, the positive's share of its
-    user's mean; ``negative`` int64 ``[N]``; ``log_q`` float32 ``[N]``; ``known`` bool ``[R, N]``,
-    negatives that the user touched; ``shown`` float32 ``[I]``, 0 for the items whose history is
-    hidden.
-    """
-
-    users: Tensor
-    row: Tensor
-    item: Tensor
-    share: Tensor
-    negative: Tensor
-    log_q: Tensor
-    known: Tensor
-    shown: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +94,8 @@ def fit(
     model = GraphModel(inputs, config.layers, scale).to(inputs.taste.device)
     best, network = _Best(closed, 0, None), float("nan")
     if len(held) and config.epochs:
-        best, network = _train(model, inputs, held, config, rng, best, on_epoch)
+        draw = drawing(before, inputs, config)
+        best, network = _train(model, inputs, draw, held, config, rng, best, on_epoch)
     metrics = FitMetrics(closed, network, len(held), best.epochs)
     final = graph_inputs(kg, past, content, config, seed=seed, basis=inputs.spectrum)
     if best.weights is None:
@@ -145,6 +126,7 @@ def _closed_form(
 def _train(
     model: GraphModel,
     inputs: GraphInputs,
+    draw: Callable[[np.random.Generator], tuple[GraphInputs, Batch]],
     held: Holdout,
     config: GraphConfig,
     rng: np.random.Generator,
@@ -155,13 +137,9 @@ def _train(
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
-    draw = Draw.of(inputs, config)
     network, stale = -1.0, 0
     for epoch in range(1, config.epochs + 1):
-        losses = [
-            step(model, inputs, draw.batch(rng), optimizer, config)
-            for _ in range(config.steps_per_epoch)
-        ]
+        losses = [step(model, *draw(rng), optimizer, config) for _ in range(config.steps_per_epoch)]
         items = _items(model, inputs)
         value = recall(_users(inputs, items), items, held, config.validation_k)
         stale = 0 if value > network else stale + 1
@@ -175,6 +153,16 @@ def _train(
     return best, network
 
 
+def drawing(
+    kg: KnowledgeGraph, inputs: GraphInputs, config: GraphConfig
+) -> Callable[[np.random.Generator], tuple[GraphInputs, Batch]]:
+    """What draws a step: its sample, and the graph to propagate over, whole or a sampled part."""
+    if config.fanout is not None:
+        return Parts.of(kg, inputs, config, config.fanout).batch
+    whole = Draw.of(inputs, config)
+    return lambda rng: (inputs, whole.batch(rng))
+
+
 def step(
     model: GraphModel,
     inputs: GraphInputs,
@@ -184,12 +172,20 @@ def step(
 ) -> float:
     """One gradient step; the loss before it.
 
+    Under ``torch.distributed`` every process draws the same batch and takes its share of it: the
+    step is that of one process on the whole batch.
+
     Raises:
         GraphError: The gradient is not finite.
     """
     optimizer.zero_grad(set_to_none=True)
-    loss = batch_loss(model, inputs, batch, config)
+    device = inputs.taste.device.type
+    with torch.autocast(
+        device, torch.bfloat16, enabled=device == "cuda" and config.mixed_precision
+    ):
+        loss = batch_loss(model, inputs, own_share(batch), config)
     loss.backward()  # type: ignore[no-untyped-call]
+    loss = averaged(loss, model)
     norm = nn.utils.clip_grad_norm_(model.parameters(), 10.0)
     if not torch.isfinite(norm):
         raise GraphError(f"the gradient is {norm.item()}: lower learning_rate")
@@ -204,7 +200,8 @@ def batch_loss(model: GraphModel, inputs: GraphInputs, batch: Batch, config: Gra
     the best answer would be that everything resembles itself. For the same reason what a user
     touched is no negative of theirs: it would be scored with itself.
     """
-    taste, popularity = model(inputs, batch.shown)
+    noise = _noise(batch, inputs, config)
+    taste, popularity, early = model.views(inputs, batch.shown, noise)
     means = model.mean(taste, inputs.readout)[batch.users]
     zero = torch.zeros_like(taste[0])
     item = taste[batch.item]
@@ -213,59 +210,22 @@ def batch_loss(model: GraphModel, inputs: GraphInputs, batch: Batch, config: Gra
     negative = model.scores(unit_or(means, zero), taste[batch.negative], popularity[batch.negative])
     negative = negative.masked_fill(batch.known, NEVER)
     if config.loss == "bpr":
-        return bpr(positive, negative[batch.row])
-    return sampled_softmax(positive, negative, batch.log_q, batch.row)
+        loss = bpr(positive, negative[batch.row])
+    else:
+        loss = sampled_softmax(positive, negative, batch.log_q, batch.row)
+    if noise is None:
+        return loss
+    # Of the negatives, which all processes share: the positives' nodes differ from share to share.
+    nodes = torch.unique(batch.negative)
+    contrast = info_nce(taste[nodes], early[nodes], config.contrastive_temperature)
+    return loss + config.contrastive_weight * contrast
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """Draws batches from the pairs of one graph."""
-
-    user: np.ndarray[tuple[int], np.dtype[np.int64]]
-    item: np.ndarray[tuple[int], np.dtype[np.int64]]
-    share: Floats
-    pairs: sp.csr_array
-    positives: Sampler
-    negatives: Sampler
-    config: GraphConfig
-    device: torch.device
-
-    @classmethod
-    def of(cls, inputs: GraphInputs, config: GraphConfig) -> Draw:
-        """Everything that drawing needs, once."""
-        pairs = inputs.pairs.tocoo()
-        total = np.asarray(inputs.pairs.sum(axis=1)).ravel()
-        popularity = np.asarray(inputs.pairs.sum(axis=0)).ravel()
-        return cls(
-            user=pairs.row.astype(np.int64),
-            item=pairs.col.astype(np.int64),
-            share=(pairs.data / total[pairs.row]).astype(np.float32),
-            pairs=inputs.pairs,
-            positives=Sampler.of(pairs.data),
-            # Half a sale for all: an item that never sold is a negative too.
-            negatives=Sampler.of(popularity + 0.5, config.negative_exponent),
-            config=config,
-            device=inputs.taste.device,
-        )
-
-    def batch(self, rng: np.random.Generator) -> Batch:
-        """One step's sample."""
-        chosen = self.positives.draw(self.config.batch_size, rng)
-        negative = self.negatives.draw(self.config.n_negatives, rng)
-        users, row = np.unique(self.user[chosen], return_inverse=True)
-        n_items = len(self.negatives.log_q)
-        shown = (rng.random(n_items) >= self.config.id_dropout).astype(np.float32)
-        columns = (
-            users,
-            row,
-            self.item[chosen],
-            self.share[chosen],
-            negative,
-            self.negatives.log_q[negative],
-            self.pairs[users][:, negative].toarray() > 0,
-            shown,
-        )
-        return Batch(*(torch.from_numpy(column).to(self.device) for column in columns))
+def _noise(batch: Batch, inputs: GraphInputs, config: GraphConfig) -> Noise | None:
+    if not config.contrastive_weight:
+        return None
+    generator = torch.Generator(inputs.taste.device).manual_seed(int(batch.noise_seed))
+    return Noise(config.contrastive_noise, generator)
 
 
 @torch.no_grad()

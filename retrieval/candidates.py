@@ -1,4 +1,4 @@
-"""Candidates from several channels, merged; each remembers where it came from."""
+"""Candidates from several channels, merged; each remembers all that it came from."""
 
 from __future__ import annotations
 
@@ -11,6 +11,14 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
+Bits = NDArray[np.uint16]
+Ranks = NDArray[np.int32]
+
+MAX_CHANNELS = 16
+"""Channels of one request, at most: a candidate remembers them in the bits of a uint16."""
+
+_BITS = np.left_shift(np.uint16(1), np.arange(MAX_CHANNELS, dtype=np.uint16))
+_RANKS = np.arange(1, 1_025, dtype=np.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +29,21 @@ class Channel:
     rows: Ints
     scores: Floats
 
+    def first(self, n: int) -> Channel:
+        """The best ``n``."""
+        return Channel(self.name, self.rows[:n], self.scores[:n])
+
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The union of the channels: distinct rows ``[C]``, ascending."""
+    """The union of the channels: distinct rows ``[C]``, ascending, and where each came from."""
 
     rows: Ints
     channels: tuple[Channel, ...]
+    found_by: Bits
+    """uint16 ``[C]``: bit ``i`` is set where ``channels[i]`` proposed the item."""
+    best_rank: Ranks
+    """int32 ``[C]``: the item's best rank in any channel, from 1."""
 
     def origins(self, row: int) -> tuple[tuple[str, int, float], ...]:
         """Channel, rank in it (from 1) and score there, for one candidate."""
@@ -36,6 +52,10 @@ class Candidates:
             for at in np.flatnonzero(channel.rows == row):
                 found.append((channel.name, int(at) + 1, float(channel.scores[at])))
         return tuple(found)
+
+    def keep(self, mask: Bools) -> Candidates:
+        """The candidates that a bool mask ``[C]`` selects; the channels stay whole."""
+        return Candidates(self.rows[mask], self.channels, self.found_by[mask], self.best_rank[mask])
 
 
 def top_of(name: str, scores: Floats, allowed: Bools, n: int) -> Channel:
@@ -68,7 +88,23 @@ def top_rows(name: str, rows: Ints, scores: Floats, n: int) -> Channel:
 
 
 def merge(channels: Sequence[Channel]) -> Candidates:
-    """All that any channel proposes; each channel has kept to its quota already."""
-    rows = [channel.rows for channel in channels]
-    union = np.unique(np.concatenate(rows)) if rows else np.zeros(0, dtype=np.int64)
-    return Candidates(union.astype(np.int64), tuple(channels))
+    """All that any channel proposes; each channel has kept to its quota already.
+
+    Raises:
+        ValueError: There are more channels than a candidate can remember.
+    """
+    if len(channels) > MAX_CHANNELS:
+        raise ValueError(f"got {len(channels)} channels, expected at most {MAX_CHANNELS}")
+    sizes = [len(channel.rows) for channel in channels]
+    proposed = np.concatenate([np.zeros(0, np.int64), *(channel.rows for channel in channels)])
+    rows, at = np.unique(proposed, return_inverse=True)
+    found_by = np.zeros(len(rows), dtype=np.uint16)
+    np.bitwise_or.at(found_by, at, np.repeat(_BITS[: len(sizes)], sizes))
+    best_rank = np.full(len(rows), np.iinfo(np.int32).max, dtype=np.int32)
+    np.minimum.at(best_rank, at, np.concatenate([_RANKS[:0], *map(_ranks, sizes)]))
+    return Candidates(rows, tuple(channels), found_by, best_rank)
+
+
+def _ranks(n: int) -> Ranks:
+    """1 to ``n``."""
+    return _RANKS[:n] if n <= len(_RANKS) else np.arange(1, n + 1, dtype=np.int32)

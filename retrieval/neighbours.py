@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,37 +65,44 @@ def item_neighbours(
     taken = sparse.csr_matrix((weight, (user, item)), shape=shape, dtype=np.float32)
     taken.data = np.log1p(2 * taken.data)
     norm = np.sqrt(np.asarray(taken.multiply(taken).sum(axis=0)).ravel()) + shrink
-    unit = (taken @ sparse.diags((1 / norm).astype(np.float32))).tocsc()
-    active = np.flatnonzero(np.diff(unit.indptr))
-    compact = unit[:, active].tocsr()  # items never taken have no neighbours
-    by_item = compact.T.tocsr()
+    unit = (taken @ sparse.diags((1 / norm).astype(np.float32))).tocsr()
     rows = np.zeros((n_items, n), dtype=np.int32)
     kept = np.zeros((n_items, n), dtype=np.float32)
-    for start in range(0, len(active), CHUNK_ROWS):
-        chunk = (by_item[start : start + CHUNK_ROWS] @ compact).tocsr()
-        _keep_best(chunk, active, start, rows, kept)
-        if on_progress:
-            on_progress(min(start + CHUNK_ROWS, len(active)), len(active))
-    return Neighbours(rows, kept)
-
-
-def _keep_best(
-    chunk: sparse.csr_matrix,
-    active: Ints,
-    start: int,
-    rows: NDArray[np.int32],
-    kept: Floats,
-) -> None:
-    n = rows.shape[1]
-    for r in range(chunk.shape[0]):
-        span = slice(chunk.indptr[r], chunk.indptr[r + 1])
-        other, score = chunk.indices[span], chunk.data[span]
-        apart = other != start + r
+    for owner, other, score in overlaps(unit, on_progress):
+        apart = other != owner
         other, score = other[apart], score[apart]
         if len(score) > n:
             best = np.argpartition(-score, n)[:n]
             other, score = other[best], score[best]
         order = np.argsort(-score, kind="stable")
-        owner = active[start + r]
-        rows[owner, : len(order)] = active[other[order]]
+        rows[owner, : len(order)] = other[order]
         kept[owner, : len(order)] = score[order]
+    return Neighbours(rows, kept)
+
+
+def overlaps(
+    held: sparse.csr_matrix, on_progress: Callable[[int, int], None] | None = None
+) -> Iterator[tuple[int, Ints, NDArray[np.float64]]]:
+    """Every item with the items that share a row with it, and the products with them.
+
+    The square of a shop's items is never held at once: a chunk of its rows is.
+
+    Args:
+        held: Rows (users or baskets) by items, ``[R, I]``.
+        on_progress: Called with items done and items in all.
+
+    Yields:
+        An item, the items int64 ``[N]`` that meet it (itself among them), and the inner products
+        of their columns, ``[N]``.
+    """
+    by_column = held.tocsc()
+    active = np.flatnonzero(np.diff(by_column.indptr))  # items never taken meet none
+    compact = by_column[:, active].tocsr()
+    by_item = compact.T.tocsr()
+    for start in range(0, len(active), CHUNK_ROWS):
+        chunk = (by_item[start : start + CHUNK_ROWS] @ compact).tocsr()
+        for r in range(chunk.shape[0]):
+            span = slice(chunk.indptr[r], chunk.indptr[r + 1])
+            yield int(active[start + r]), active[chunk.indices[span]], chunk.data[span]
+        if on_progress:
+            on_progress(min(start + CHUNK_ROWS, len(active)), len(active))

@@ -5,21 +5,27 @@ Training and serving call the same functions, so that the reranker learns on wha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.candidates import Candidates, Channel, merge, top_of, top_rows
+from retrieval.fusion import within
 from retrieval.neighbours import Neighbours
+from retrieval.partners import Partners, no_partners
 from retrieval.rerank.config import CandidateConfig
 from retrieval.rerank.features import Sources, World
 from retrieval.rerank.records import DAY_S, Bools, Floats, History, Moment
+from retrieval.rerank.trends import day_slot
 
 PROFILE_HALF_LIFE_DAYS = 30.0
+NO_PARTNERS = no_partners(0)
 UNKNOWN_TASTE = 0.05
 """What a group that the user never took from counts, beside the share of one that they did."""
+RECENT_VISITS = 3
+"""Visits that the user is still coming from: what they took goes with what they take next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,8 @@ class Tables:
     """float32 ``[I, G]`` unit rows."""
     content: Floats
     """float32 ``[I, D]`` unit rows; zero rows for items without picture and words."""
+    partners: Partners = NO_PARTNERS
+    """What lies in one basket with what; of the first items, as others come later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,8 @@ class Query:
     """Row of the user; None if the run does not know them."""
     asked: tuple[Channel, ...] = ()
     """What the scene's words or photo found."""
+    recent: Channel | None = None
+    """What the index holds nearest to the items of the last visits, if that was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +99,12 @@ def recall(
         top_of("together", together, unseen, config.together),
         top_of("crowd", crowd, unseen, config.crowd),
         *_selling(history, decay, query.moment, world, unseen, config),
+        *_if_asked(query, world, tables, unseen, config),
         *(_within(channel, allowed) for channel in query.asked),
     ]
     candidates = merge(channels)
+    if config.most is not None:
+        candidates = within(candidates, config.most)
     rows = candidates.rows
     sources = Sources(
         graph=tables.graph[rows] @ query.user_vector,
@@ -127,6 +140,34 @@ def content_profile(history: History, age: NDArray[np.float64], content: Floats)
     weight = (0.5 ** (age[recent] / PROFILE_HALF_LIFE_DAYS)).astype(np.float32)
     profile: Floats = weight @ content[history.item[recent]]
     return profile / max(float(np.linalg.norm(profile)), 1e-9)
+
+
+def last_visits(history: History, n: int = RECENT_VISITS) -> History:
+    """What the user did in the last ``n`` visits."""
+    begins = np.flatnonzero(np.diff(history.session, prepend=np.nan))
+    return history.slice(int(begins[-n:][0]) if len(begins) else 0, len(history))
+
+
+def _if_asked(
+    query: Query, world: World, tables: Tables, unseen: Bools, config: CandidateConfig
+) -> Iterator[Channel]:
+    """Channels that are not there, and cost nothing, without a quota."""
+    trends = world.trends
+    selling = trends.best_sellers[unseen[trends.best_sellers]]
+    if config.basket:
+        last = np.unique(last_visits(query.history).item)
+        lifts = tables.partners.lifts(last[last < len(tables.partners)])
+        yield top_of("basket", lifts, unseen[: len(lifts)], config.basket)
+    if config.week:
+        yield top_rows("week", selling, trends.last_7_days[selling], config.week)
+    if config.hour:
+        slot = int(day_slot(np.array([query.moment.local_s]))[0])
+        now = trends.last_28_days[selling] * np.exp(trends.slot_lift[slot, selling])
+        yield top_rows("hour", selling, now, config.hour)
+    if config.recent and query.recent is not None:
+        fresh = unseen[query.recent.rows]
+        rows, scores = query.recent.rows[fresh], query.recent.scores[fresh]
+        yield top_rows("recent", rows, scores, config.recent)
 
 
 def _within(channel: Channel, allowed: Bools) -> Channel:

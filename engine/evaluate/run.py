@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,13 +14,16 @@ from engine.calendar import days_to_holiday
 from engine.dataset import Dataset
 from engine.errors import DataError
 from engine.evaluate.bootstrap import Interval, ratio_interval
+from engine.evaluate.channels import ChannelReport, channel_report
 from engine.evaluate.protocol import EvaluationSet, Ranked, Requests, first_baskets
 from engine.evaluate.rankers import Scores, evaluate
 from engine.evaluate.report import Figures, Row, Table, figures_if_any
 from engine.evaluate.tune import Outcome, Tuning, evaluate_baselines
 from engine.recommend import Engine
+from engine.scoring import Asked, find
 from engine.stages import Reporter, Silent, StageCache
 from engine.vocabulary import Vocabulary, load_interactions
+from retrieval.candidates import Candidates
 from retrieval.rerank.records import Moment
 
 OURS = "Vitrine"
@@ -39,6 +43,8 @@ class Comparison:
     """None where no user had a target that was new."""
     best_all: str
     best_new: str
+    channels: ChannelReport
+    """What each retrieval channel finds of the same targets."""
 
 
 class EngineRanker:
@@ -60,22 +66,30 @@ class EngineRanker:
 
     def rank(self, requests: Requests, k: int, *, new_only: bool) -> Ranked:
         """Ask for one list per request."""
-        zone = self._engine.run.zone
-        local = local_seconds(requests.at_unix_s, zone)
         rows = np.zeros((len(requests), k), dtype=np.int64)
         valid = np.zeros((len(requests), k), dtype=np.bool_)
-        users = self._engine.run.vocabulary.users
-        for i in range(len(requests)):
-            place = int(requests.place[i]) if self._with_scene else 0
-            holiday = days_to_holiday(int(local[i]), self._engine.run.settings.country)
-            moment = Moment(int(requests.at_unix_s[i]), int(local[i]), place, holiday)
-            found, _ = self._engine.rank_rows(
-                users.id(int(requests.user[i])), moment, OVERFETCH * k, new_only=new_only
-            )
+        for i, (user_id, moment) in enumerate(self._asked(requests)):
+            found, _ = self._engine.rank_rows(user_id, moment, OVERFETCH * k, new_only=new_only)
             found = found[self._candidates[found]][:k]
             rows[i, : len(found)], valid[i, : len(found)] = found, True
             self.reporter.advance(i + 1, len(requests))
         return Ranked(rows, valid)
+
+    def candidates(self, requests: Requests) -> Iterator[Candidates]:
+        """What the channels propose for each request, before anything is scored."""
+        run, store = self._engine.run, self._engine.store
+        for i, (user_id, moment) in enumerate(self._asked(requests)):
+            yield find(run, Asked(user_id, moment, store.history(user_id))).recalled.candidates
+            self.reporter.advance(i + 1, len(requests))
+
+    def _asked(self, requests: Requests) -> Iterator[tuple[str, Moment]]:
+        run = self._engine.run
+        local = local_seconds(requests.at_unix_s, run.zone)
+        for i in range(len(requests)):
+            place = int(requests.place[i]) if self._with_scene else 0
+            holiday = days_to_holiday(int(local[i]), run.settings.country)
+            moment = Moment(int(requests.at_unix_s[i]), int(local[i]), place, holiday)
+            yield run.vocabulary.users.id(int(requests.user[i])), moment
 
 
 def evaluate_run(
@@ -112,31 +126,38 @@ def evaluate_run(
         theirs, settings, notes = _baselines(asked, min_users, dataset, stages)
         reporter.begin("evaluate", cached=False)
         ours = {view: _ours(engine, asked, view, reporter) for view in ("all", "new", "no scene")}
-    rows = [
-        Row(
-            OURS,
-            Figures.of(ours["all"], f"run {engine.run_id}"),
-            figures_if_any(ours["new"], f"run {engine.run_id}"),
-        ),
-        Row(f"{OURS}, place withheld", Figures.of(ours["no scene"]), None),
-        *(
-            Row(method, Figures.of(a, settings[method][0]), figures_if_any(n, settings[method][1]))
-            for method, (a, n) in theirs.items()
-        ),
-    ]
+        ranker = EngineRanker(engine, asked, with_scene=True)
+        channels = channel_report(asked, list(ranker.candidates(asked.requests)))
+        rows = (*_our_rows(ours, engine.run_id), *_their_rows(theirs, settings))
     best_all = max(theirs, key=lambda m: float(theirs[m][0].ndcg.mean()))
     best_new = max(theirs, key=lambda m: float(theirs[m][1].ndcg.sum()))
     outcome = Comparison(
-        Table(f"{dataset.settings.name}: first baskets after the cut", 10, tuple(rows), notes),
+        Table(f"{dataset.settings.name}: first baskets after the cut", 10, rows, notes),
         ratio_interval(ours["all"].ndcg, theirs[best_all][0].ndcg),
         _ratio_if_any(ours["new"], theirs[best_new][1]),
         best_all,
         best_new,
+        channels,
     )
     if out is not None:
         write_json(out, asdict(outcome))
-        out.with_suffix(".md").write_text(outcome.table.to_markdown() + "\n", encoding="utf-8")
+        page = f"{outcome.table.to_markdown()}\n\n{channels.to_markdown()}\n"
+        out.with_suffix(".md").write_text(page, encoding="utf-8")
     return outcome
+
+
+def _our_rows(ours: Mapping[str, Scores], run_id: str) -> Iterator[Row]:
+    new = figures_if_any(ours["new"], f"run {run_id}")
+    yield Row(OURS, Figures.of(ours["all"], f"run {run_id}"), new)
+    yield Row(f"{OURS}, place withheld", Figures.of(ours["no scene"]), None)
+
+
+def _their_rows(
+    theirs: Mapping[str, tuple[Scores, Scores]], settings: Mapping[str, tuple[str, str]]
+) -> Iterator[Row]:
+    for method, (every, new) in theirs.items():
+        for_all, for_new = settings[method]
+        yield Row(method, Figures.of(every, for_all), figures_if_any(new, for_new))
 
 
 def _ratio_if_any(ours: Scores, theirs: Scores) -> Interval | None:

@@ -16,7 +16,7 @@ from math import isfinite, log2, log10, sqrt
 from typing import TypeGuard
 
 from engine.explain.facts import Facts
-from engine.explain.wording import ago, every, fold, name_of, quoted, shorten, tidy, times
+from engine.explain.wording import ago, due, every, fold, name_of, quoted, shorten, tidy, times
 from engine.recommendation import Evidence
 from engine.types import Item
 
@@ -94,12 +94,20 @@ def _due(facts: Facts) -> Claim | None:
     since, interval = facts.days_since, facts.interval_days
     if not (_reaches(since, 0) and _reaches(interval, MIN_INTERVAL_DAYS)) or facts.times_taken < 2:
         return None
+    ahead = facts.due_in_days
+    if ahead is not None and _reaches(since + ahead, MIN_INTERVAL_DAYS):
+        interval = since + ahead
     ratio = since / interval
     if not DUE_FROM <= ratio <= DUE_UNTIL:
         return None
     rhythm = f"you {facts.verb.base} it {every(interval)}"
-    now = "nearly due" if ratio < 1 else "due now"
-    wordings = (f"{rhythm}, and the last time was {ago(since)}", f"{rhythm}, and it is {now}")
+    when = due(interval - since)
+    last = f"the last time was {ago(since)}"
+    # The first wording holds every number of the others.
+    first = (
+        f"{rhythm}, {last}, and it is {when}" if "in" in when.split() else f"{rhythm}, and {last}"
+    )
+    wordings = (first, f"{rhythm}, and it is {when}")
     strength = _grows(facts.times_taken, half=1) * (1 - abs(log2(ratio)) / 2)
     return Claim(Kind.DUE, strength, wordings)
 

@@ -59,3 +59,6 @@ class Facts:
     channels: tuple[str, ...]
     """Retrieval channels that proposed it."""
     verb: Verb
+    due_in_days: float | None = None
+    """Days until the user is expected to take it again, negative if overdue; None is left to the
+    user's own interval."""

@@ -53,6 +53,14 @@ def every(days: float) -> str:
     return f"every {unit} or so" if count <= 1 else f"every {count:,} {unit}s or so"
 
 
+def due(days: float) -> str:
+    """When something is needed again: due in 3 days, nearly due, due now."""
+    if days >= 1:
+        count, unit = _span(days)
+        return f"due in a {unit}" if count == 1 else f"due in {count:,} {unit}s"
+    return "nearly due" if days > 0 else "due now"
+
+
 def _span(days: float) -> tuple[int, str]:
     if round(days) <= _MAX_IN_DAYS:
         return round(days), "day"

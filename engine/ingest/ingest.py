@@ -10,14 +10,16 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from engine.dataset import REJECT_SCHEMA, SCHEMAS, write_dataset
+from engine.dataset import REJECT_SCHEMA, SCHEMAS, conform, write_dataset
 from engine.errors import DataError
 from engine.ingest.checks import Known, duplicates, row_checks, sift
 from engine.ingest.columns import Filling, fill, plan_filling
 from engine.ingest.mapping import ITEM_COLUMNS, Mapping, TableMapping, file_format
-from engine.ingest.readers import LINE, Source, read_chunks, read_columns
+from engine.ingest.readers import LINE, VALUE_CHARS, Source, read_chunks, read_columns
 from engine.ingest.report import IngestReport, TableReport, count_reasons, first_reasons
 from engine.ingest.titles import readable_title
+from engine.node_names import category_parents, stated_names
+from engine.triples import REASON, VALUE, judge
 
 OnProgress = Callable[[str, int], None]
 """Called with a table's name and how many of its rows have been read."""
@@ -69,6 +71,8 @@ def ingest(
             loaded["items"] = _gather_items(loaded["events"].rows)
         if "items" in loaded:
             item_ids = loaded["items"].rows["item_id"]
+    if "triples" in loaded:
+        loaded["triples"] = _judged(loaded)
     ordered = {table: loaded[table] for table in SCHEMAS if table in loaded}
     _write(mapping, folder, ordered)
     return IngestReport(tuple(part.report for part in ordered.values()))
@@ -129,6 +133,33 @@ def _account(
         why = first_reasons(reasons) or "its files hold no rows"
         raise DataError(f"{table}: none of {read:,} rows can be kept: {why}")
     return _Loaded(rows, turned_away, TableReport(table, read, rows.height, reasons))
+
+
+def _judged(loaded: MappingABC[str, _Loaded]) -> _Loaded:
+    """The triples that the other tables bear out; only now are all of these known."""
+    triples, items = loaded["triples"], conform("items", _table(loaded, "items"))
+    users, events = _table(loaded, "users"), _table(loaded, "events")
+    names = stated_names(items, users, events, _table(loaded, "offers"))
+    judged = judge(triples.rows, names, category_parents(items))
+    bad = judged.filter(pl.col(REASON).is_not_null()).select(
+        pl.lit("triples").alias("table"),
+        pl.col(_FILE).alias("file"),
+        pl.col(LINE).alias("line"),
+        pl.col(REASON),
+        pl.col(VALUE).str.slice(0, VALUE_CHARS),
+    )
+    rejects = pl.concat([triples.rejects, bad.cast(REJECT_SCHEMA)])
+    rejects = rejects.sort("file", "line", maintain_order=True)
+    rows = triples.rows.filter(judged[REASON].is_null())
+    read = triples.report.read
+    report = TableReport("triples", read, rows.height, count_reasons(rejects))
+    return _Loaded(rows, rejects, report)
+
+
+def _table(loaded: MappingABC[str, _Loaded], name: str) -> pl.DataFrame:
+    """The columns of a table that were filled; of one that was not read, none and no rows."""
+    rows = loaded[name].rows if name in loaded else pl.DataFrame(schema=SCHEMAS[name])
+    return rows.select(column for column in SCHEMAS[name] if column in rows.columns)
 
 
 def _sources(table: str, part: TableMapping) -> list[Source]:

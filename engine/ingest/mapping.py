@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from engine.dataset import REQUIRED, SCHEMAS, DatasetSettings
 from engine.errors import DataError, MappingError
+from engine.ingest import rdf
 from engine.ingest.yaml_file import describe_problem, problem_at, read_yaml
 
-Format = Literal["csv", "jsonl", "parquet"]
+Format = Literal["csv", "jsonl", "parquet", "rdf"]
 Text = Annotated[str, Field(min_length=1)]
 
 TABLES = tuple(SCHEMAS)
@@ -33,6 +34,7 @@ _SUFFIXES: dict[str, Format] = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
     ".pq": "parquet",
+    **dict.fromkeys(rdf.SUFFIXES, "rdf"),
 }
 
 
@@ -301,6 +303,6 @@ def file_format(path: Path, given: Format | None) -> Format:
     if guessed is None:
         raise MappingError(
             f"{path}: the suffix tells no format; expected one of {', '.join(_SUFFIXES)}, "
-            "or say format: csv, jsonl or parquet"
+            "or say format: csv, jsonl, parquet or rdf"
         )
     return guessed

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from engine.dataset import REJECT_SCHEMA
 from engine.errors import DataError
+from engine.ingest import rdf
 from engine.ingest.csv_rows import BadRow, Row, csv_rows
 from engine.ingest.mapping import Format
 
@@ -66,6 +67,8 @@ def read_columns(source: Source, wanted: Iterable[str] = ()) -> list[str]:
         raise DataError(f"{source.path} is empty: expected a {source.format} file with rows")
     if source.format == "parquet":
         return list(_parquet(source).schema_arrow.names)
+    if source.format == "rdf":
+        return list(rdf.COLUMNS)
     if source.format == "csv":
         return _csv_header(source)
     return _jsonl_keys(source, set(wanted))
@@ -80,7 +83,8 @@ def read_chunks(source: Source, columns: Sequence[str]) -> Iterator[Chunk]:
     if source.format == "parquet":
         yield from _parquet_chunks(source, columns)
         return
-    rows = _csv_cells(source, columns) if source.format == "csv" else _jsonl_cells(source, columns)
+    cells = {"csv": _csv_cells, "jsonl": _jsonl_cells, "rdf": _rdf_cells}
+    rows = cells[source.format](source, columns)
     while batch := list(islice(rows, CHUNK_ROWS)):
         yield _chunk(source, batch, columns)
 
@@ -158,6 +162,15 @@ def _jsonl_cells(source: Source, columns: Sequence[str]) -> Iterator[Row | BadRo
             yield row
         else:
             yield Row(number, [_cell(row.get(name)) for name in columns])
+
+
+def _rdf_cells(source: Source, columns: Sequence[str]) -> Iterator[Row | BadRow]:
+    places = [rdf.COLUMNS.index(name) for name in columns]
+    for row in rdf.rdf_rows(source.path):
+        if isinstance(row, BadRow):
+            yield row
+        else:
+            yield Row(row.line, [row.cells[place] for place in places])
 
 
 def _json_row(number: int, line: bytes, encoding: str) -> dict[str, object] | BadRow:

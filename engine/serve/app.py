@@ -21,7 +21,7 @@ from engine.serve.lifeline import die_with_parent
 from engine.serve.limits import BodyLimits
 from engine.serve.problems import install_problem_handlers
 from engine.serve.recommend_api import RecommendAPI
-from engine.serve.routes import engine_routes, public_routes
+from engine.serve.routes import engine_routes, item_routes, public_routes
 from engine.serve.web_page import mount_page
 
 HOSTS = {"localhost": "127.0.0.1", "127.0.0.1": "127.0.0.1", "0.0.0.0": "0.0.0.0", "::": "::"}  # noqa: S104
@@ -58,7 +58,8 @@ def create_server(
     ours = {"/", "/health", api.api_path}
     app.router.routes[:] = [r for r in app.router.routes if getattr(r, "path", None) not in ours]
     desk = Desk(server, api)
-    app.include_router(engine_routes(desk), dependencies=[Depends(server.setup_auth())])
+    for routes in (engine_routes, item_routes):
+        app.include_router(routes(desk), dependencies=[Depends(server.setup_auth())])
     app.include_router(public_routes(desk))
     install_problem_handlers(app)
     mount_page(app)

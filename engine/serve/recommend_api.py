@@ -40,6 +40,7 @@ class RecommendAPI(LitAPI):  # type: ignore[misc]
         die_with_parent()
         torch.set_num_threads(self.threads)
         self.engine = Engine.open(self.run, store_url=self.store_url)
+        self.engine.prepare_changes()
         self._warm_up()
 
     def _warm_up(self) -> None:

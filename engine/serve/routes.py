@@ -12,6 +12,7 @@ from starlette.responses import FileResponse
 from engine.serve.desk import Desk
 from engine.serve.problems import Problem, problem_of, problem_response
 from engine.serve.schemas import (
+    ComplementsRequest,
     EventsBody,
     HealthAnswer,
     HealthRequest,
@@ -32,6 +33,7 @@ from engine.serve.schemas import (
     ShoppersRequest,
     SimilarRequest,
 )
+from engine.similar import Likeness
 
 HEALTH_TIMEOUT_S = 3.0
 
@@ -55,7 +57,7 @@ QueryCount = Annotated[int, Query(ge=1, le=100)]
 
 
 def engine_routes(desk: Desk) -> APIRouter:
-    """What shops call: recommend, search, similar, events, items, scenes."""
+    """What shops call: recommend, search, events, scenes."""
     router = APIRouter(prefix="/v1")
 
     @router.post("/recommend")
@@ -72,14 +74,6 @@ def engine_routes(desk: Desk) -> APIRouter:
         batch = tuple(body) if isinstance(body, list) else (body,)
         return await desk.ask(ObserveRequest(events=batch, listed=listed), ObserveAnswer)
 
-    @router.get("/items/{item_id:path}/similar")
-    async def similar(item_id: ItemId, k: QueryCount = 10) -> ListAnswer:
-        return await desk.ask(SimilarRequest(item_id=item_id, k=k), ListAnswer)
-
-    @router.get("/items/{item_id:path}")
-    async def item(item_id: ItemId) -> ItemAnswer:
-        return await desk.ask(ItemRequest(item_id=item_id), ItemAnswer)
-
     @router.get("/shoppers")
     async def shoppers(limit: Annotated[int, Query(ge=1, le=500)] = 50) -> ShoppersAnswer:
         return await desk.ask(ShoppersRequest(limit=limit), ShoppersAnswer)
@@ -92,6 +86,31 @@ def engine_routes(desk: Desk) -> APIRouter:
     @router.get("/scene-options")
     async def scene_options() -> OptionsAnswer:
         return await desk.ask(OptionsRequest(), OptionsAnswer)
+
+    return router
+
+
+def item_routes(desk: Desk) -> APIRouter:
+    """What shops ask of items: one, what is like it, what goes with it."""
+    router = APIRouter(prefix="/v1")
+
+    @router.get("/items/{item_id:path}/similar")
+    async def similar(
+        item_id: ItemId, k: QueryCount = 10, likeness: Likeness = Likeness.ALL
+    ) -> ListAnswer:
+        return await desk.ask(SimilarRequest(item_id=item_id, k=k, likeness=likeness), ListAnswer)
+
+    @router.get("/items/{item_id:path}/complements")
+    async def complements(item_id: ItemId, k: QueryCount = 10) -> ListAnswer:
+        return await desk.ask(ComplementsRequest(item_ids=(item_id,), k=k), ListAnswer)
+
+    @router.post("/complements")
+    async def complements_of(body: ComplementsRequest) -> ListAnswer:
+        return await desk.ask(body, ListAnswer)
+
+    @router.get("/items/{item_id:path}")
+    async def item(item_id: ItemId) -> ItemAnswer:
+        return await desk.ask(ItemRequest(item_id=item_id), ItemAnswer)
 
     return router
 

@@ -22,6 +22,7 @@ from pydantic import (
 
 from engine.recommendation import Evidence, Trace
 from engine.scene import Scene
+from engine.similar import Likeness
 from engine.types import EventKind, Item
 
 MAX_BODY_BYTES = 8_000_000
@@ -105,6 +106,23 @@ class SimilarRequest(Request):
 
     item_id: Id
     k: Count = 10
+    likeness: Likeness = Likeness.ALL
+
+
+class ComplementsRequest(Request):
+    """``GET /v1/items/{item_id}/complements``, and the body of ``POST /v1/complements``."""
+
+    item_ids: Annotated[tuple[Id, ...], Field(max_length=200)] = ()
+    """A basket."""
+    image: Photo | None = None
+    """Of a room."""
+    k: Count = 10
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> ComplementsRequest:
+        if bool(self.item_ids) == (self.image is not None):
+            raise ValueError("give item_ids or image, one of the two")
+        return self
 
 
 class ItemRequest(Request):
@@ -172,6 +190,7 @@ Call = (
     RecommendRequest
     | SearchRequest
     | SimilarRequest
+    | ComplementsRequest
     | ItemRequest
     | PictureRequest
     | ShoppersRequest

@@ -16,6 +16,7 @@ from engine.recommend import Engine
 from engine.recommendation import Answer, Recommendation
 from engine.serve.schemas import (
     Call,
+    ComplementsRequest,
     EventBody,
     HealthAnswer,
     HealthRequest,
@@ -82,7 +83,15 @@ def _(call: SearchRequest, engine: Engine) -> ListAnswer:
 
 @answer.register
 def _(call: SimilarRequest, engine: Engine) -> ListAnswer:
-    return _timed(engine, lambda: _unlogged(engine.similar(call.item_id, k=call.k)))
+    return _timed(
+        engine, lambda: _unlogged(engine.similar(call.item_id, k=call.k, likeness=call.likeness))
+    )
+
+
+@answer.register
+def _(call: ComplementsRequest, engine: Engine) -> ListAnswer:
+    of = call.item_ids if call.image is None else call.image
+    return _timed(engine, lambda: _unlogged(engine.complements(of, k=call.k)))
 
 
 @answer.register

@@ -40,3 +40,21 @@ class Erased:
 
     events: int
     impressions: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRecord:
+    """An item that was added, changed or withdrawn since training."""
+
+    item_id: str
+    withdrawn: bool
+    item: str
+    """The item as JSON text."""
+    encoder: str
+    """Fingerprint of the encoder that made the parts."""
+    parts: bytes
+    """What it looks and reads like, little-endian float32 ``[P, D]``; zero rows are absent."""
+    picture_name: str | None = None
+    """Name of a file that the picture may be kept in; None where there is none."""
+    version: int = 0
+    """The change that made it so; every change has a higher one."""

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Connection,
     Double,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -63,10 +64,28 @@ impression_slots = Table(
     Column("channels", Text, nullable=False),
 )
 
+live_items = Table(
+    "live_items",
+    metadata,
+    Column("item_id", Text, primary_key=True),
+    # The change that made the row what it is: a reader asks for those after the last it saw.
+    Column("version", BigInteger, nullable=False),
+    Column("withdrawn", Integer, nullable=False),
+    Column("item", Text, nullable=False),
+    Column("encoder", Text, nullable=False),
+    Column("parts", LargeBinary, nullable=False),
+    Column("picture_name", Text),
+    Column("picture", LargeBinary),
+)
+
+live_version = Table("live_version", metadata, Column("version", BigInteger, nullable=False))
+
 _SEQ_TYPE = {
     "sqlite": "INTEGER NOT NULL PRIMARY KEY",
     "postgresql": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
 }
+
+_BYTES_TYPE = {"sqlite": "BLOB", "postgresql": "BYTEA"}
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -101,6 +120,21 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (request_id, rank)
         )""",
     ),
+    (
+        """CREATE TABLE live_items (
+            item_id TEXT NOT NULL PRIMARY KEY,
+            version BIGINT NOT NULL,
+            withdrawn INTEGER NOT NULL,
+            item TEXT NOT NULL,
+            encoder TEXT NOT NULL,
+            parts {bytes} NOT NULL,
+            picture_name TEXT,
+            picture {bytes}
+        )""",
+        "CREATE INDEX live_items_by_version ON live_items (version)",
+        "CREATE TABLE live_version (version BIGINT NOT NULL)",
+        "INSERT INTO live_version (version) VALUES (0)",
+    ),
 )
 """Step ``n`` (from 1) takes a store from version ``n - 1`` to ``n``."""
 
@@ -123,7 +157,9 @@ def migrate(connection: Connection) -> None:
         )
     for step in MIGRATIONS[version:]:
         for statement in step:
-            connection.execute(text(statement.format(seq=_SEQ_TYPE[connection.dialect.name])))
+            dialect = connection.dialect.name
+            typed = statement.format(seq=_SEQ_TYPE[dialect], bytes=_BYTES_TYPE[dialect])
+            connection.execute(text(typed))
     if version < SCHEMA_VERSION:
         connection.execute(meta.update().values(schema_version=SCHEMA_VERSION))
 

@@ -6,7 +6,7 @@ import json
 import math
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
@@ -27,6 +27,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from engine.errors import DataError
 from engine.store.database import for_writing, open_database
+from engine.store.live_items import LiveItemTable
 from engine.store.records import Erased, Impression, Slot
 from engine.store.schema import events, impression_slots, impressions
 from engine.types import Event, EventKind
@@ -72,6 +73,7 @@ class EventStore:
         self._writes = for_writing(engine)
         self._insert = _INSERT[engine.dialect.name]
         self._max_events_per_user = max_events_per_user
+        self.live_items = LiveItemTable(self._reads, self._writes)
 
     @classmethod
     def open(cls, url: str, *, max_events_per_user: int = 1000) -> EventStore:
@@ -145,6 +147,26 @@ class EventStore:
             Event(user, item, _KINDS[kind], _moment(at_us), *rest)
             for user, item, kind, at_us, *rest in reversed(newest_first)
         ]
+
+    def between(self, since: datetime, before: datetime) -> Iterator[Event]:
+        """The events of all users in a span of time, in the order of their time, then arrival.
+
+        Args:
+            since: The first moment that is asked for (time zone aware).
+            before: The first that no longer is.
+
+        Raises:
+            DataError: A moment has no zone.
+        """
+        span = (_microseconds("since", since), _microseconds("before", before))
+        asked = (
+            select(*_HISTORY.selected_columns)
+            .where(events.c.at_us >= span[0], events.c.at_us < span[1])
+            .order_by(events.c.at_us, events.c.seq)
+        )
+        with self._reads.connect() as connection:
+            for user, item, kind, at_us, *rest in connection.execute(asked):
+                yield Event(user, item, _KINDS[kind], _moment(at_us), *rest)
 
     def users(self) -> int:
         """How many users have events."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,12 +10,36 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Rows = NDArray[np.int64]
+from retrieval.index.allowed import Allowed, Rows, checked_allowed, checked_rows
+from retrieval.index.files import replacing
+from retrieval.index.stats import IndexStats
+
+__all__ = [
+    "Allowed",
+    "IndexFormatError",
+    "IndexMeta",
+    "IndexStats",
+    "Neighbours",
+    "Rows",
+    "VectorIndex",
+    "Vectors",
+    "as_allowed",
+    "checked_addition",
+    "checked_allowed",
+    "checked_k",
+    "checked_rows",
+    "checked_update",
+    "checked_vectors",
+    "nothing_found",
+    "present",
+    "replacing",
+]
+
 Vectors = NDArray[np.float32]
 
 UNIT_TOLERANCE = 1e-3
 META_FILE = "index.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +61,9 @@ class Neighbours:
 class VectorIndex(Protocol):
     """Unit vectors by row, searched by inner product: the cosine, as both sides are unit.
 
-    Rows are any int64 from 0 on, each at most once. A change is visible to the next search.
-    Searches may run in parallel with each other, but not with ``add`` or ``remove``.
+    Rows are any int64 from 0 on, each at most once. A change is visible to every search that
+    begins after it. Any method may be called from any thread at any time: a search answers from
+    the index as it was when the search began.
     """
 
     @property
@@ -61,6 +84,18 @@ class VectorIndex(Protocol):
             ValueError: The arrays are not as above.
         """
 
+    def update(self, rows: Rows, vectors: Vectors) -> None:
+        """Give rows that are there new vectors: ``add`` that refuses strangers.
+
+        Args:
+            rows: int64 ``[n]``, distinct.
+            vectors: Unit rows, float32 ``[n, D]``.
+
+        Raises:
+            ValueError: The arrays are not as above, or a row is not there (the message names
+                it); nothing is changed then.
+        """
+
     def remove(self, rows: Rows) -> int:
         """Take rows out (int64 ``[n]``); rows that are not there are passed over.
 
@@ -68,20 +103,27 @@ class VectorIndex(Protocol):
             How many were taken out.
         """
 
-    def search(self, queries: Vectors, k: int, *, allowed: Rows | None = None) -> Neighbours:
+    def search(
+        self, queries: Vectors, k: int, *, allowed: Rows | Allowed | None = None
+    ) -> Neighbours:
         """Find the rows with the highest inner products, equal scores by ascending row.
 
-        With ``allowed`` the answer is exact: the best ``min(k, present)`` of the allowed rows
-        that the index holds, whatever their share.
+        With ``allowed`` every query gets ``min(k, present)`` answers, whatever the share of the
+        rows; they are the best ones where the index is exact or the rows are few, and as many of
+        the best ones as the index's recall says otherwise.
 
         Args:
             queries: Unit rows, float32 ``[Q, D]``.
             k: Answers per query, the K of :class:`Neighbours`; may exceed ``len(self)``.
-            allowed: Only these rows may be answered: int64 ``[A]``, ascending, distinct.
+            allowed: Only these rows may be answered: int64 ``[A]``, ascending, distinct; or a
+                filter to be used again, which saves checking and placing its rows.
 
         Raises:
             ValueError: The arguments are not as above.
         """
+
+    def stats(self) -> IndexStats:
+        """What the index is, what it costs, and how its searches were answered."""
 
     def save(self, folder: Path) -> None:
         """Write the index into a folder, for :func:`retrieval.index.open.open_index`."""
@@ -96,13 +138,22 @@ class IndexMeta:
     """What ``index.json`` says of the files beside it."""
 
     kind: str
-    """``exact`` or ``faiss``: which class opens the folder."""
+    """``exact``, ``faiss`` or another: which class opens the folder."""
     dim: int
     count: int
+    """Vectors in the files; what a log of changes adds is not counted."""
     nprobe: int | None = None
     """Inverted lists visited per search; None means that every vector is compared."""
     recall: float | None = None
     """Recall on the sample that chose ``nprobe``."""
+    generation: int = 0
+    """Which of the files beside it hold: they are named by it."""
+    structure: str | None = None
+    """FAISS: the :class:`retrieval.index.plan.Kind`."""
+    code: int = 0
+    """FAISS: the code of the :class:`retrieval.index.plan.IndexPlan`."""
+    efforts: tuple[tuple[int, int, int], ...] = ()
+    """FAISS: the :class:`retrieval.index.tuning.Efforts` of its searches."""
     format: int = FORMAT
 
     def write(self, folder: Path) -> None:
@@ -132,57 +183,12 @@ class IndexMeta:
         return meta
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a path to write to that takes the place of ``path`` at the end.
-
-    An index that was opened from ``path`` keeps reading the old bytes through its memory map;
-    writing in place would change them under its feet.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.part")
-    yield draft
-    draft.replace(path)
-
-
 def nothing_found(n_queries: int, k: int) -> Neighbours:
     """Neighbours ``[Q, K]`` without a valid slot."""
     shape = (n_queries, k)
     return Neighbours(
         np.zeros(shape, np.int64), np.full(shape, -np.inf, np.float32), np.zeros(shape, np.bool_)
     )
-
-
-def checked_rows(rows: ArrayLike) -> Rows:
-    """Rows as int64 ``[n]``.
-
-    Raises:
-        ValueError: They are not a list of whole numbers from 0 on.
-    """
-    array = np.asarray(rows)
-    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
-        raise ValueError(
-            f"rows: got {array.dtype} of shape {array.shape}, expected int64 of shape [n]"
-        )
-    array = array.astype(np.int64, copy=False)
-    if array.size and array.min() < 0:
-        raise ValueError(f"rows: got {array.min()}, expected rows from 0 on")
-    return array
-
-
-def checked_allowed(allowed: ArrayLike) -> Rows:
-    """Rows of a filter as int64 ``[A]``.
-
-    Raises:
-        ValueError: They are not ascending and distinct; ``np.unique`` makes them so.
-    """
-    rows = checked_rows(allowed)
-    if (np.diff(rows) <= 0).any():
-        raise ValueError(
-            "allowed: got rows out of order or repeated, expected them ascending and distinct; "
-            "pass np.unique(allowed)"
-        )
-    return rows
 
 
 def checked_vectors(vectors: ArrayLike, dim: int, name: str = "vectors") -> Vectors:
@@ -199,6 +205,8 @@ def checked_vectors(vectors: ArrayLike, dim: int, name: str = "vectors") -> Vect
             f"shape [n, {dim}]"
         )
     array = np.ascontiguousarray(array, np.float32)
+    if len(array) == 1 and abs(float(array[0] @ array[0]) - 1) <= UNIT_TOLERANCE:
+        return array  # most searches; a third of the checks' time
     lengths = np.sqrt(np.einsum("nd,nd->n", array, array))
     off = np.flatnonzero(~(np.abs(lengths - 1) <= UNIT_TOLERANCE))
     if off.size:
@@ -223,6 +231,32 @@ def checked_addition(rows: ArrayLike, vectors: ArrayLike, dim: int) -> tuple[Row
     if len(np.unique(row_array)) != len(row_array):
         raise ValueError("add: got a row twice in one call, expected each row once")
     return row_array, vector_array
+
+
+def checked_update(rows: Rows, held: NDArray[np.bool_]) -> None:
+    """Refuse an ``update`` of rows ``[n]`` unless all of them are held, bool ``[n]``.
+
+    Raises:
+        ValueError: Some are not.
+    """
+    strangers = rows[~held]
+    if strangers.size:
+        named = ", ".join(map(str, strangers[:5].tolist())) + (
+            ", ..." if len(strangers) > 5 else ""
+        )
+        raise ValueError(
+            f"update: got {len(strangers)} rows that the index does not hold ({named}), expected "
+            "rows that were added; use add for new ones"
+        )
+
+
+def as_allowed(allowed: Allowed | ArrayLike) -> Allowed:
+    """Rows of a filter as an :class:`Allowed`, which they may be already.
+
+    Raises:
+        ValueError: They are not ascending and distinct.
+    """
+    return allowed if isinstance(allowed, Allowed) else Allowed(np.asarray(allowed))
 
 
 def checked_k(k: int) -> int:

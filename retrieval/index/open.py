@@ -7,6 +7,8 @@ from pathlib import Path
 from retrieval.index import exact, faiss_index
 from retrieval.index.base import IndexFormatError, IndexMeta, VectorIndex
 
+_MILVUS, _TORCH = "milvus", "torch"
+
 
 def open_index(folder: Path) -> VectorIndex:
     """Open the folder that ``save`` wrote, through a memory map.
@@ -19,6 +21,15 @@ def open_index(folder: Path) -> VectorIndex:
         return exact.ExactIndex.open(folder)
     if kind == faiss_index.KIND:
         return faiss_index.FaissIndex.open(folder)
+    if kind == _TORCH:
+        from retrieval.index.torch_gpu import TorchIndex  # seconds of import, for this kind only
+
+        return TorchIndex.open(folder)
+    if kind == _MILVUS:
+        from retrieval.index.milvus import MilvusIndex  # of the extra 'scale'
+
+        return MilvusIndex.open(folder)
     raise IndexFormatError(
-        f"{folder}: got an index of kind {kind!r}, expected {exact.KIND!r} or {faiss_index.KIND!r}"
+        f"{folder}: got an index of kind {kind!r}, expected one of "
+        f"{exact.KIND!r}, {faiss_index.KIND!r}, {_TORCH!r} and {_MILVUS!r}"
     )

@@ -6,23 +6,27 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat
 
 
 class CandidateConfig(BaseModel):
-    """How many candidates each channel may propose."""
+    """How many candidates each channel may propose.
+
+    The quotas share out one budget by what each channel found of later baskets that no other did;
+    those that found nothing of their own are off.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     history: NonNegativeInt = 150
     """Items that the user took before, by decayed frequency."""
-    graph: NonNegativeInt = 100
+    graph: NonNegativeInt = 60
     """Items nearest to the user's graph vector."""
     together: NonNegativeInt = 120
     """Items that people who took the same things took."""
-    crowd: NonNegativeInt = 100
+    crowd: NonNegativeInt = 80
     """Items that people of the same taste take."""
-    scene: NonNegativeInt = 80
+    scene: NonNegativeInt = 60
     """Best-sellers at the scene's place."""
-    popular: NonNegativeInt = 60
+    popular: NonNegativeInt = 40
     """Best-sellers of the last 28 days."""
-    category: NonNegativeInt = 80
+    category: NonNegativeInt = 60
     """Best-sellers of the groups that the user takes from."""
     offers: NonNegativeInt = 60
     """Items on offer at the scene's place and time, of the groups that the user takes from."""
@@ -30,6 +34,18 @@ class CandidateConfig(BaseModel):
     """Items that read like the scene's words."""
     photo: NonNegativeInt = 80
     """Items that look like the scene's photo."""
+    terms: NonNegativeInt = 40
+    """Items whose own words are the scene's: an exact brand or size is never missed."""
+    basket: NonNegativeInt = 80
+    """Items that lie in one basket with those of the user's last visits."""
+    week: NonNegativeInt = 80
+    """Best-sellers of the last 7 days."""
+    hour: NonNegativeInt = 0
+    """Best-sellers of the scene's part of the week."""
+    recent: NonNegativeInt = 0
+    """Items whose graph vectors are nearest to those of the user's last visits."""
+    most: PositiveInt | None = None
+    """Candidates at most of all channels together, kept by reciprocal rank; None keeps all."""
     habit_half_life_days: PositiveFloat = 120.0
     """Age at which an event counts half toward the history and together channels."""
 
@@ -53,6 +69,8 @@ class RerankConfig(BaseModel):
     """On tokens and hidden layers."""
     scene_dropout: float = Field(0.1, ge=0, lt=1)
     """Share of training requests that are shown without place or offers."""
+    sales_dropout: float = Field(0.03, ge=0, lt=1)
+    """Share of training candidates whose sales are hidden, as of an item that came today."""
     weeks: PositiveInt = 12
     """Training requests are the sessions of this many weeks before ``as_of``."""
     max_requests: PositiveInt = 24_000

@@ -74,6 +74,13 @@ def scene_columns(names: Sequence[str]) -> Bools:
     return np.array([n.startswith(("place_", "on_")) or n.endswith("_here") for n in names])
 
 
+def sales_columns(names: Sequence[str]) -> Bools:
+    """Which columns tell how the candidate itself sold, to whomever, bool ``[F]``."""
+    own = frozenset(TREND_FEATURES) - {"place_size"}
+    of_group = ("_popularity_share", "_share_here")
+    return np.array([n in own or (n.startswith("group") and n.endswith(of_group)) for n in names])
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """Scores that retrieval gave each candidate, float32 ``[C]``; NaN where it gave none."""
@@ -127,6 +134,12 @@ def cross_features(
     features = np.empty((len(candidates), len(columns)), dtype=np.float32)
     for i, column in enumerate(columns):
         features[:, i] = column
+    # What nobody has bought yet may be new: no sales are then no verdict, and training hides the
+    # sales of some candidates so that the network knows what to make of that.
+    unsold = world.trends.all_time[candidates] == 0
+    if unsold.any():
+        own = sales_columns(feature_names(len(world.items.groups)))
+        features[np.ix_(unsold, own)] = np.nan
     return features
 
 

@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from retrieval.rerank.calibrate import fit_platt
 from retrieval.rerank.config import RerankConfig
 from retrieval.rerank.examples import Examples, LabelledBatch
-from retrieval.rerank.features import scene_columns
+from retrieval.rerank.features import sales_columns, scene_columns
 from retrieval.rerank.losses import listwise_softmax, pointwise
 from retrieval.rerank.model import Reranker, Shape
 from retrieval.rerank.records import Floats, Ints
@@ -84,6 +84,7 @@ def fit_reranker(
     model = _new_model(examples, items, group, config, columns.tasks).to(device)
     _fit_scale(model, examples, rng)
     of_scene = torch.from_numpy(scene_columns(columns.features))
+    of_sales = torch.from_numpy(sales_columns(columns.features))
     per_epoch = -(-len(train) // config.batch_size)
     steps = config.epochs * per_epoch
     optimizer = torch.optim.AdamW(
@@ -102,6 +103,7 @@ def fit_reranker(
         losses = []
         for i, which in enumerate(_batches(rng.permutation(train), config.batch_size)):
             batch = _drop_scene(examples.batch(which), config.scene_dropout, of_scene, rng)
+            batch = _drop_sales(batch, config.sales_dropout, of_sales, rng)
             losses.append(_step(model, optimizer, batch, config, device))
             schedule.step()
             averaged.update_parameters(model)
@@ -256,4 +258,14 @@ def _drop_scene(
         batch.here[hidden] = 0
         batch.scene[hidden, -1] = 0
         batch.features.masked_fill_(hidden[:, None, None] & of_scene, torch.nan)
+    return labelled
+
+
+def _drop_sales(
+    labelled: LabelledBatch, share: float, of_sales: Tensor, rng: np.random.Generator
+) -> LabelledBatch:
+    """Hide how some candidates sold, as of items that nobody could buy before."""
+    batch = labelled.batch
+    hidden = torch.from_numpy(rng.random(batch.candidate.shape) < share)
+    batch.features.masked_fill_(hidden[..., None] & of_sales, torch.nan)
     return labelled

@@ -38,5 +38,5 @@ class SequenceConfig(BaseModel):
     """Of AdamW."""
     weight_decay: float = Field(0.0, ge=0)
     """Of AdamW."""
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    """Share of the target that is spread over the drawn negatives."""
+    temperature: PositiveFloat = 0.07
+    """A cosine divided by this is a logit."""

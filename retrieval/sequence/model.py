@@ -3,7 +3,9 @@ r"""A causal transformer over events that answers with the vector of what comes 
 SASRec (Kang and McAuley 2018, arXiv:1808.09781) with the changes that measure best: LiGR layers as
 in eSASRec (2025, arXiv:2508.06450), attention biased by the logarithm of the time between two
 events (HSTU, Zhai et al. 2024, arXiv:2402.17152), and item vectors that are a learned part plus a
-projection of what is known of the item, so that one never seen in training has a place too.
+projection of what is known of the item, so that one never seen in training has a place too. States
+and items are of length 1, so that an index of unit vectors serves them, and so that a popular item
+cannot win by length alone; logits are cosines over a temperature.
 
 The model reads times of the past only. It never sees the time of the event that it predicts.
 
@@ -23,7 +25,7 @@ _SECONDS_PER_DAY = 86_400
 
 
 class SequenceModel(nn.Module):
-    """States of histories and vectors of items; their inner product is the score."""
+    """States of histories and vectors of items; their cosine is the score."""
 
     features: Tensor | None
 
@@ -58,8 +60,11 @@ class SequenceModel(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def items(self, rows: Tensor | None = None) -> Tensor:
-        """Vectors of some items (int64 ``[n]``) or of all: float32 ``[n, D]``."""
-        learned = self.learned.weight if rows is None else self.learned(rows)
+        """Unit vectors of some items (int64 ``[n]``) or of all: float32 ``[n, D]``."""
+        return nn.functional.normalize(self._raw(rows), dim=-1)
+
+    def _raw(self, rows: Tensor | None) -> Tensor:
+        learned: Tensor = self.learned.weight if rows is None else self.learned(rows)
         if self.project is None or self.features is None:
             return learned
         known = self.features if rows is None else self.features[rows]
@@ -67,8 +72,8 @@ class SequenceModel(nn.Module):
         return learned + projected
 
     def forward(self, batch: Padded) -> Tensor:
-        """State after each event, float32 ``[B, T, D]``: what the next item should be like."""
-        x = self.items(batch.item.flatten()).view(*batch.item.shape, -1)
+        """Unit state after each event, float32 ``[B, T, D]``: what comes next is like it."""
+        x = self._raw(batch.item.flatten()).view(*batch.item.shape, -1)
         steps = torch.arange(batch.item.shape[1], device=x.device)
         if self.config.positions:
             # Counted from the newest event, which is where a history that was cut is whole.
@@ -78,8 +83,7 @@ class SequenceModel(nn.Module):
         bias = self._bias(batch, steps)
         for layer in self.layers:
             x = layer(x, bias)
-        state: Tensor = self.norm(x)
-        return state
+        return nn.functional.normalize(self.norm(x), dim=-1)
 
     def _bias(self, batch: Padded, steps: Tensor) -> Tensor:
         """Additive bias of attention, ``[B, N, T, T]``: −inf for the future and for padding."""

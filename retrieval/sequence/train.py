@@ -138,7 +138,7 @@ def _step(
     log_q: Tensor,
 ) -> float:
     read, target = _shifted(histories.padded(users, model.config.max_events + 1))
-    state = model(read)[read.valid]  # (P, D)
+    state = model(read)[read.valid] / model.config.temperature  # (P, D)
     loss = sampled_softmax(
         (state * model.items(target)).sum(dim=1),
         state @ model.items(negative).T,

@@ -70,6 +70,21 @@ def kinds(**known) -> list[str]:
             {"times_taken": 4, "days_since": 6.5, "interval_days": 7.2, "item": ODD},
             "You buy it every week or so, and it is nearly due.",
         ),
+        (
+            {"times_taken": 4, "days_since": 12.2, "interval_days": 14.6},
+            "You buy it every 15 days or so, the last time was 12 days ago, "
+            "and it is due in 2 days.",
+        ),
+        (
+            {
+                "times_taken": 4,
+                "days_since": 12,
+                "interval_days": 8,
+                "due_in_days": 2.8,
+                "item": ODD,
+            },
+            "You buy it every 15 days or so, and it is due in 3 days.",
+        ),
         ({"times_taken": 9}, "You have bought it 9 times."),
         ({"times_taken": 1, "item": ODD}, "You bought it once."),
         (COFFEE_TOO, "People who bought your ground coffee bought this too."),

@@ -118,3 +118,63 @@ def test_pyg_sees_the_same_edges(shop: Shop) -> None:
     assert {tuple(e) for e in index.T.tolist()} == {(i, i % 7) for i in range(80)}
     assert "edge_time" not in data["item", "made_by", "brand"]
     assert int(data["user", "interacted", "item"].edge_time.max()) == shop.tables.at_unix_s.max()
+
+
+@settings(max_examples=60, deadline=None)
+@given(likes=edge_lists(range(3), range(3, 7)), made=edge_lists(range(3, 7), range(7, 9)))
+def test_runs_of_many_nodes_are_the_slices_of_each(
+    likes: list[tuple[int, int, float]], made: list[tuple[int, int, float]]
+) -> None:
+    kg = KnowledgeGraph.from_edges(
+        SIZES, (edges_of(LIKES, likes, True), edges_of(MADE, made, False)), as_of_unix_s=NOW
+    )
+    nodes, slots = np.arange(kg.n_nodes), np.arange(4)
+    begins, ends = kg.runs(nodes[:, None], slots[None, :])
+    for node in nodes.tolist():
+        for slot in slots.tolist():
+            near = kg.adjacent(node, slot)
+            part = slice(begins[node, slot], ends[node, slot])
+            np.testing.assert_array_equal(kg.neighbour[part], near.node)
+            np.testing.assert_array_equal(kg.weight[part], near.weight)
+
+
+def test_only_some_relations(shop: Shop) -> None:
+    kg = build_graph(shop.tables, as_of_unix_s=NOW)
+    some = kg.only({"made_by", "interacted", "unheard_of"})
+    assert {e.relation for e in some.edge_types} == {"made_by", "interacted"}
+    assert some.offsets == kg.offsets
+    rows = [r for r in kg.triples().to_pylist() if r["relation"] in ("made_by", "interacted")]
+    assert some.triples().to_pylist() == rows
+
+
+def test_times_before_1970_and_after_2106_are_kept() -> None:
+    early_and_late = np.array([-1, 2**33])
+    edges = Edges(LIKES, np.array([0, 1]), np.array([3, 4]), np.ones(2, np.float32), early_and_late)
+    kg = KnowledgeGraph.from_edges(SIZES, (edges,), as_of_unix_s=2**34)
+    assert kg.edges(0).at_unix_s.tolist() == [-1, 2**33]
+
+
+def test_an_edge_takes_28_bytes_and_a_node_8(shop: Shop) -> None:
+    kg = build_graph(shop.tables, as_of_unix_s=NOW)
+    stats = kg.stats()
+    n_edges = sum(n for _, n in stats.n_edges)
+    assert stats.n_bytes == 28 * n_edges + 8 * (kg.n_nodes + 1)
+
+
+def test_an_opened_graph_is_mapped_not_read(shop: Shop, tmp_path: Path) -> None:
+    build_graph(shop.tables, as_of_unix_s=NOW).save(tmp_path)
+    kg = KnowledgeGraph.open(tmp_path)
+    assert all(isinstance(a, np.memmap) for a in (kg.neighbour, kg.weight, kg.slot, kg.indptr))
+
+
+def test_graphml_is_read_back_by_networkx(shop: Shop, tmp_path: Path) -> None:
+    kg = build_graph(shop.tables, as_of_unix_s=NOW)
+    kg.to_graphml(tmp_path / "kg.graphml", {60: "the first item"})
+    read = nx.read_graphml(tmp_path / "kg.graphml", node_type=int, force_multigraph=True)
+    assert read.number_of_nodes() == kg.n_nodes
+    assert read.nodes[60]["label"] == "the first item"
+    assert read.nodes[61]["label"] == "item 1"
+    table = kg.triples()
+    assert read.number_of_edges() == len(table)
+    weights = sorted(d["weight"] for *_, d in read.edges(data=True))
+    np.testing.assert_allclose(weights, np.sort(table["weight"].to_numpy()), rtol=1e-6)

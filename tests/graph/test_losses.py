@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from graph import bpr, sampled_softmax
+from graph.losses import info_nce
 from graph.sampling import Sampler
 
 
@@ -58,3 +59,12 @@ def test_uniform_draws_leave_out_what_never_sold() -> None:
 def test_weights_that_cannot_be_sampled_raise(weight: list[float]) -> None:
     with pytest.raises(ValueError, match="finite, not negative, and not all zero"):
         Sampler.of(np.array(weight))
+
+
+def test_info_nce_by_hand() -> None:
+    first = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    second = torch.tensor([[0.6, 0.8], [0.0, 1.0]])
+    loss = info_nce(first, second, 0.5)
+    logits = np.array([[0.6, 0.0], [0.8, 1.0]]) / 0.5
+    terms = [np.log(np.exp(row).sum()) - row[k] for k, row in enumerate(logits)]
+    assert loss.item() == pytest.approx(sum(terms) / 2)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from planted_shop import DAY, NOW
 
 from graph import Edges, EdgeType, GraphError, KnowledgeGraph, Path, find_paths
@@ -11,6 +13,13 @@ from graph import Edges, EdgeType, GraphError, KnowledgeGraph, Path, find_paths
 # users 0..1, items 2..7, categories 8..9, brands 10..11
 SIZES = {"user": 2, "item": 6, "category": 2, "brand": 2}
 ITEM, CATEGORY, BRAND = 2, 8, 10
+Triples = list[tuple[int, int, float]]
+
+
+def edge_lists(heads: range, tails: range) -> st.SearchStrategy[Triples]:
+    weight = st.floats(0.125, 8, width=32)
+    pair = st.tuples(st.sampled_from(heads), st.sampled_from(tails), weight)
+    return st.lists(pair, max_size=10, unique_by=lambda edge: edge[:2])
 
 
 def edges(
@@ -109,3 +118,117 @@ def test_k_is_the_head_of_the_longer_list(kg: KnowledgeGraph) -> None:
         find_paths(kg, 0, 2, k=0)
     with pytest.raises(GraphError, match="item row 6"):
         find_paths(kg, 0, 6)
+
+
+def test_the_weight_of_a_relation_decides_what_leads(kg: KnowledgeGraph) -> None:
+    plain = {walk(p)[-1][0]: p.score for p in find_paths(kg, 0, 2)}
+    weights = {"bought_with": 3.0, "made_by": 0.5, "in_category": 0.0}
+    first, second = find_paths(kg, 0, 2, weights=weights)
+    assert walk(first)[-1][0] == "bought_with"
+    assert first.score == pytest.approx(3 * plain["bought_with"])
+    assert walk(second)[-1][0] == "made_by"
+    assert second.score == pytest.approx(0.5 * plain["made_by"])
+
+
+def test_other_users_lead_only_when_they_are_asked_for() -> None:
+    kg = KnowledgeGraph.from_edges(
+        {"user": 3, "item": 2},
+        (
+            edges(
+                ("user", "interacted", "item"),
+                (0, 3, 1.0),
+                (1, 3, 1.0),
+                (1, 4, 1.0),
+                (2, 4, 1.0),
+                age_days=[0, 0, 0, 0],
+            ),
+        ),
+        as_of_unix_s=NOW,
+    )
+    assert find_paths(kg, 0, 1) == ()
+    (path,) = find_paths(kg, 0, 1, people=True)
+    assert walk(path) == [
+        ("interacted", True, "item", 0),
+        ("interacted", False, "user", 1),
+        ("interacted", True, "item", 1),
+    ]
+    assert path.score == pytest.approx(1 / (1 + np.log(2)))
+    assert find_paths(kg, 1, 0, people=True)[0].hops[1:] == (), "not through oneself"
+
+
+def test_a_fact_that_points_at_its_items_is_walked_too() -> None:
+    kg = KnowledgeGraph.from_edges(
+        {"user": 1, "item": 3, "entity": 1},
+        (
+            edges(("user", "interacted", "item"), (0, 1, 1.0), age_days=[0]),
+            edges(("entity", "exports", "item"), (4, 1, 1.0), (4, 2, 0.5)),
+            edges(("item", "goes_with", "item"), (1, 3, 0.25)),
+        ),
+        as_of_unix_s=NOW,
+    )
+    (path,) = find_paths(kg, 0, 1)
+    assert walk(path)[1:] == [("exports", False, "entity", 0), ("exports", True, "item", 1)]
+    assert path.score == pytest.approx(0.5 / (1 + np.log(2)))
+    (path,) = find_paths(kg, 0, 2)
+    assert walk(path)[1:] == [("goes_with", True, "item", 2)]
+
+
+def slow_scores(kg: KnowledgeGraph, user: int, goal: int) -> list[float]:
+    """Every path by enumeration of the triples, without limits."""
+    rows = [r for r in kg.triples().to_pylist()]
+    liked = {r["tail"]: r for r in rows if r["relation"] == "interacted" and r["head"] == user}
+    top = max((r["weight"] for r in liked.values()), default=1.0)
+
+    def strength(item: int) -> float:
+        age = (NOW - liked[item]["at_unix_s"]) / DAY
+        return float(np.log1p(liked[item]["weight"]) / np.log1p(top) * 0.5 ** (age / 90))
+
+    scores = [strength(goal)] if goal in liked else []
+    facts = [r for r in rows if r["relation"] not in ("interacted", "bought_with")]
+    near: dict[int, float] = {}
+    for r in rows:
+        for a, b in ((r["head"], r["tail"]), (r["tail"], r["head"])):
+            if r["relation"] == "bought_with" and b == goal and a in liked:
+                near[a] = max(near.get(a, 0.0), strength(a) * min(r["weight"], 1.0))
+    scores += near.values()
+    for mine in (r for r in facts if r["head"] == goal):
+        same = [r for r in facts if (r["relation"], r["tail"]) == (mine["relation"], mine["tail"])]
+        ways = [
+            strength(r["head"]) * min(r["weight"], 1.0)
+            for r in same
+            if r["head"] in liked and r["head"] != goal
+        ]
+        if ways:
+            scores.append(max(ways) * min(mine["weight"], 1.0) / (1 + np.log(len(same))))
+    return sorted(scores, reverse=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    likes=edge_lists(range(2), range(2, 8)),
+    categories=edge_lists(range(2, 8), range(8, 10)),
+    brands=edge_lists(range(2, 8), range(10, 12)),
+    together=edge_lists(range(2, 8), range(2, 8)),
+    goal=st.integers(0, 5),
+)
+def test_the_search_finds_what_enumeration_finds(
+    likes: Triples, categories: Triples, brands: Triples, together: Triples, goal: int
+) -> None:
+    apart = [edge for edge in together if edge[0] != edge[1]]
+    kg = KnowledgeGraph.from_edges(
+        SIZES,
+        tuple(
+            edges(kind, *rows, age_days=list(range(len(rows))) if kind[0] == "user" else None)
+            for kind, rows in (
+                (("user", "interacted", "item"), likes),
+                (("item", "in_category", "category"), categories),
+                (("item", "made_by", "brand"), brands),
+                (("item", "bought_with", "item"), apart),
+            )
+            if rows
+        ),
+        as_of_unix_s=NOW,
+    )
+    for user in range(2):
+        found = [path.score for path in find_paths(kg, user, goal, k=1000)]
+        assert found == pytest.approx(slow_scores(kg, user, goal), rel=1e-5)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from random import Random
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.candidates import Channel, merge, top_of, top_rows
+from retrieval.candidates import MAX_CHANNELS, Channel, merge, top_of, top_rows
 
 
 def rows(*values: int) -> np.ndarray:
@@ -62,6 +63,50 @@ def test_a_candidate_remembers_every_channel_with_its_rank() -> None:
     assert found.origins(2) == (("a", 2, 1.0), ("c", 1, 3.0))
     assert found.origins(9) == (("c", 2, 2.0),)
     assert found.origins(4) == ()
+
+
+def test_bits_and_best_ranks_say_what_the_channels_say() -> None:
+    found = merge(
+        [
+            Channel("a", rows(7, 2), scores(2, 1)),
+            Channel("b", rows(), scores()),
+            Channel("c", rows(9, 5, 2), scores(3, 2, 1)),
+        ]
+    )
+    assert found.rows.tolist() == [2, 5, 7, 9]
+    assert found.found_by.dtype == np.uint16
+    assert found.found_by.tolist() == [0b101, 0b100, 0b001, 0b100]
+    assert found.best_rank.tolist() == [2, 2, 1, 1]
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 40), unique=True, max_size=15), max_size=MAX_CHANNELS),
+    st.sets(st.integers(0, 40)),
+)
+def test_a_candidate_is_what_its_origins_say(proposed: list[list[int]], wanted: set[int]) -> None:
+    channels = [
+        Channel(f"c{i}", rows(*listed), scores(*range(len(listed), 0, -1)))
+        for i, listed in enumerate(proposed)
+    ]
+    whole = merge(channels)
+    for found in (whole, whole.keep(np.isin(whole.rows, list(wanted)))):
+        for row, bits, rank in zip(found.rows, found.found_by, found.best_rank, strict=True):
+            origins = found.origins(int(row))
+            assert [f"c{i}" for i in range(MAX_CHANNELS) if bits >> i & 1] == [
+                name for name, _, _ in origins
+            ]
+            assert rank == min(r for _, r, _ in origins)
+
+
+def test_a_channel_longer_than_the_table_of_ranks() -> None:
+    many = np.arange(3_000, dtype=np.int64)
+    found = merge([Channel("a", many[::-1], many.astype(np.float32)[::-1])])
+    assert found.best_rank.tolist() == list(range(3_000, 0, -1))
+
+
+def test_more_channels_than_bits_are_refused() -> None:
+    with pytest.raises(ValueError, match="17 channels, expected at most 16"):
+        merge([Channel(f"c{i}", rows(i), scores(1)) for i in range(MAX_CHANNELS + 1)])
 
 
 def test_no_channel_no_candidate() -> None:

@@ -20,10 +20,12 @@ from hypothesis import strategies as st
 
 from retrieval.crowd import no_crowd
 from retrieval.rerank.features import (
+    TREND_FEATURES,
     Sources,
     World,
     cross_features,
     feature_names,
+    sales_columns,
     scene_columns,
 )
 from retrieval.rerank.habits import AGE_EDGES_DAYS, NEVER_DAYS
@@ -384,6 +386,25 @@ def test_columns_of_the_scene() -> None:
         *("place_sold", "place_sold_28d", "place_share", "place_lift", "place_size"),
         *("on_display", "on_mailer", "on_coupon", "on_discount"),
     }
+
+
+def test_columns_of_sales_are_missing_where_nothing_sold() -> None:
+    names = feature_names(2)
+    of_sales = sales_columns(names)
+    assert {n for n, yes in zip(names, of_sales, strict=True) if yes} == {
+        *("group0_popularity_share", "group1_popularity_share"),
+        *("group0_share_here", "group1_share_here"),
+        *set(TREND_FEATURES) - {"place_size"},
+    }
+    sold = trends(BOUGHT)
+    found = columns(moment=now(1), sold=sold)
+    unsold = sold.all_time[np.arange(len(found["sold_ever"]))] == 0
+    assert unsold.any()
+    assert not unsold.all()
+    for name, yes in zip(names, of_sales, strict=True):
+        if yes:
+            assert np.isnan(found[name][unsold]).all(), name
+    assert np.isfinite(found["sold_ever"][~unsold]).all()
 
 
 def test_no_other_column_depends_on_the_place() -> None:

@@ -9,13 +9,26 @@ from corner_shop import NOW_H, Event, Offer, calendar, history, items, now, tren
 from retrieval.candidates import Channel
 from retrieval.crowd import gather_crowd
 from retrieval.neighbours import item_neighbours
-from retrieval.recall import Query, Recalled, Tables, content_profile, recall, token_vectors
+from retrieval.partners import Partners
+from retrieval.recall import (
+    Query,
+    Recalled,
+    Tables,
+    content_profile,
+    last_visits,
+    recall,
+    token_vectors,
+)
 from retrieval.rerank.config import CandidateConfig
 from retrieval.rerank.features import World, cross_features
 from retrieval.rerank.records import History, Moment
+from retrieval.rerank.trends import day_slot
 
 N = 6
-CHANNELS = ("history", "graph", "together", "crowd", "scene", "popular", "category", "offers")
+CHANNELS = (
+    *("history", "graph", "together", "crowd", "scene", "popular", "category", "offers"),
+    *("basket", "week"),
+)
 EVERYTHING = np.ones(N, np.bool_)
 RNG = np.random.default_rng(0)
 
@@ -34,7 +47,15 @@ NEIGHBOURS = item_neighbours(
     shape=(3, N),
     n=N,
 )
-TABLES = Tables(NEIGHBOURS, GRAPH, CONTENT)
+# Each item has the others for partners, the next one first.
+PARTNERS = Partners(
+    rows=((np.arange(N)[:, None] + np.arange(1, N)) % N).astype(np.int32),
+    log_lift=np.tile(np.linspace(1, 0.2, N - 1, dtype=np.float32), (N, 1)),
+    together=np.full((N, N - 1), 9, np.float32),
+    count=np.full(N, 20, np.float32),
+    n_baskets=np.array(100, np.int64),
+)
+TABLES = Tables(NEIGHBOURS, GRAPH, CONTENT, PARTNERS)
 SOLD = history(
     *[Event(3, 9, place=1)] * 5,
     *[Event(4, 8, place=1)] * 3,
@@ -156,7 +177,8 @@ def test_quotas() -> None:
     for n in (0, 1, 2):
         found = by_name(ask(config=CandidateConfig(**dict.fromkeys(names, n))))
         for name in names:
-            assert len(found[name].rows) == min(n, len(by_name(ask())[name].rows)), name
+            proposed = len(found[name].rows) if name in found else 0
+            assert proposed == min(n, len(by_name(ask())[name].rows)), name
 
 
 def test_sources_are_of_the_candidates_in_their_order() -> None:
@@ -235,3 +257,59 @@ def test_token_vectors_of_a_shop_without_content_are_finite() -> None:
     tokens = token_vectors(GRAPH, np.zeros((N, 3), np.float32))
     assert tokens.shape == (N, 4 + 3)
     assert not tokens[:, 4:].any()
+
+
+def test_the_last_visits_are_the_last_sessions() -> None:
+    past = history(
+        Event(5, 9, session=1),
+        Event(0, 8, session=2),
+        Event(1, 7, session=3),
+        Event(2, 7, session=3),
+        Event(0, 1, session=-1),
+    )
+    assert last_visits(past, 1).item.tolist() == [0]
+    assert last_visits(past, 2).item.tolist() == [1, 2, 0]
+    assert last_visits(past, 3).item.tolist() == [0, 1, 2, 0]
+    assert last_visits(past, 9).item.tolist() == [5, 0, 1, 2, 0]
+    assert last_visits(history()).item.tolist() == []
+
+
+def test_the_basket_channel_follows_the_last_visits_only() -> None:
+    past = history(Event(3, 30), *(Event(0, days) for days in (4, 3, 2)))
+    found = by_name(ask(past))["basket"]
+    lifts = PARTNERS.lifts(np.array([0]))
+    assert found.rows.tolist() == [1, 2, 4, 5]  # partners of 0, nearest first; 3 was taken before
+    np.testing.assert_allclose(found.scores, lifts[found.rows], rtol=1e-6)
+
+
+def test_the_week_and_the_hour_rank_what_sells_by_what_sells_now() -> None:
+    config = CandidateConfig(hour=10)
+    channels = by_name(ask(history(), config=config))
+    lift = WORLD.trends.slot_lift[day_slot(np.array([now().local_s]))[0]]
+    for name, selling in (
+        ("week", WORLD.trends.last_7_days),
+        ("hour", WORLD.trends.last_28_days * np.exp(lift)),
+    ):
+        found = channels[name]
+        np.testing.assert_allclose(found.scores, selling[found.rows], rtol=1e-6)
+        assert (np.diff(found.scores) <= 0).all()
+
+
+def test_the_recent_channel_is_what_the_index_gave_and_is_new() -> None:
+    config = CandidateConfig(recent=2)
+    near = Channel("recent", np.array([1, 4, 5, 2]), np.array([4, 3, 2, 1], np.float32))
+    query = Query(MINE, now(1), USER, Channel("graph", *no_rows()), recent=near)
+    found = recall(query, WORLD, TABLES, config, EVERYTHING)
+    assert by_name(found)["recent"].rows.tolist() == [4, 5]
+
+
+def test_a_bound_on_all_channels_keeps_that_many() -> None:
+    whole = ask()
+    found = ask(config=CandidateConfig(most=3))
+    assert len(whole.candidates.rows) > len(found.candidates.rows) == 3
+    assert set(found.candidates.rows) <= set(whole.candidates.rows)
+    assert len(found.sources.graph) == 3
+
+
+def no_rows() -> tuple[np.ndarray, np.ndarray]:
+    return np.zeros(0, np.int64), np.zeros(0, np.float32)

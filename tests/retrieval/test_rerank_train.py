@@ -22,12 +22,13 @@ from torch import Tensor
 from engine.evaluate.metrics import ndcg_at_k
 from retrieval.rerank.config import RerankConfig
 from retrieval.rerank.examples import Example, Examples
-from retrieval.rerank.features import feature_names, scene_columns
+from retrieval.rerank.features import feature_names, sales_columns, scene_columns
 from retrieval.rerank.model import Reranker
 from retrieval.rerank.train import (
     Columns,
     Epoch,
     Fitted,
+    _drop_sales,
     _drop_scene,
     _fit_scale,
     _ndcg,
@@ -306,3 +307,18 @@ def test_validation_tells_new_items_from_all() -> None:
     assert every == pytest.approx(mean_ndcg(labelled.batch.candidate_mask.numpy()), rel=1e-5)
     assert new == pytest.approx(mean_ndcg(labelled.is_new.numpy()), rel=1e-5)
     assert abs(new - every) > 1e-3
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_hidden_sales_are_those_of_single_candidates(share: float) -> None:
+    examples = wide(20)
+    of_sales = torch.from_numpy(sales_columns(NAMES))
+    before = examples.batch(np.arange(20))
+    found = _drop_sales(
+        examples.batch(np.arange(20)), share, of_sales, np.random.default_rng(0)
+    ).batch.features
+    missing = found.isnan()
+    hidden = missing.any(-1)
+    assert float(hidden.float().mean()) == pytest.approx(share, abs=0.1)
+    assert torch.equal(missing, hidden[..., None] & of_sales)
+    torch.testing.assert_close(found[~missing], before.batch.features[~missing])

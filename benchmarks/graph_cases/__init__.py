@@ -1,0 +1,1 @@
+"""Cases of the knowledge graph and its network: figures as frozen dataclasses."""

@@ -1,0 +1,1 @@
+"""What retrieval is measured on: one module per family of cases."""

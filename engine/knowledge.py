@@ -1,0 +1,44 @@
+"""The graph that people read: everything that the shop's tables tell, with names.
+
+The network is fitted on fewer relations (:func:`engine.arrays.graph_tables`): what serves a reader
+of paths need not serve a gradient.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.arrays import graph_tables
+from engine.job import Job
+from engine.node_names import category_parents, names_of
+from engine.own_facts import own_facts
+from engine.scene_links import with_scene
+from engine.show_graph import KNOWLEDGE, NAMES_FILE
+from graph import Relation, build_graph
+
+DERIVED = (Relation.BOUGHT_WITH, Relation.VIEWED_THEN_BOUGHT)
+
+
+def write_knowledge(folder: Path, job: Job) -> None:
+    """Write the wide graph as of the job's moment and its names into the graph stage."""
+    dataset, vocabulary, as_of = job.dataset, job.vocabulary, job.as_of_unix_s
+    events = job.past.events.before(as_of)
+    known = names_of(dataset.items, vocabulary)
+    names = own_facts(dataset.triples, known, category_parents(dataset.items)).names
+    tables, names = with_scene(
+        graph_tables(dataset, vocabulary, events),
+        names,
+        dataset,
+        vocabulary,
+        events,
+        as_of_unix_s=as_of,
+    )
+    kg = build_graph(
+        tables,
+        as_of_unix_s=as_of,
+        half_life_days=job.config.graph.half_life_days,
+        n_neighbours=job.config.graph.n_neighbours,
+        derive=DERIVED,
+    )
+    kg.save(folder / KNOWLEDGE)
+    names.save(folder / NAMES_FILE)
