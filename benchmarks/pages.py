@@ -18,6 +18,8 @@ TITLES = {
     "demo": "The demo: Complete Journey, a grocer's year",
     "online_retail": "The second shop: UCI Online Retail",
     "encoders": "The encoders: pictures and words",
+    "graph": "The graph: vectors from who took what, and from facts",
+    "retrieval": "Retrieval: the index, its filters and its changes",
 }
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -33,6 +33,8 @@ from retrieval.rerank.features import World, feature_names
 from retrieval.rerank.model import Reranker
 from retrieval.rerank.records import History
 from retrieval.words import WordIndex
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,20 @@ class Catalogue:
         self._names: Sequence[str] = tuple(columns)
         self._columns = tuple(columns.values())
         self._live: Mapping[int, Item] = {}
+        self._items = items
+        self._derived: dict[Callable[[pl.DataFrame], Any], Any] = {}
+
+    @property
+    def live_rows(self) -> Iterable[int]:
+        """Rows that were changed or added since the table was written."""
+        return self._live.keys()
+
+    def derived(self, make: Callable[[pl.DataFrame], T]) -> T:
+        """What a function makes of the table: made once, shared by every copy of the catalogue."""
+        if make not in self._derived:
+            self._derived[make] = make(self._items)
+        found: T = self._derived[make]
+        return found
 
     def __len__(self) -> int:
         """Items of the table; rows from there on may hold live ones."""

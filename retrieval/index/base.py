@@ -30,6 +30,7 @@ __all__ = [
     "checked_rows",
     "checked_update",
     "checked_vectors",
+    "is_lone_query",
     "nothing_found",
     "present",
     "replacing",
@@ -39,6 +40,7 @@ Vectors = NDArray[np.float32]
 
 UNIT_TOLERANCE = 1e-3
 META_FILE = "index.json"
+_FLOAT32 = np.dtype(np.float32)
 FORMAT = 2
 
 
@@ -198,6 +200,8 @@ def checked_vectors(vectors: ArrayLike, dim: int, name: str = "vectors") -> Vect
         ValueError: Another shape or type, or a row that is not of length 1; nothing is
             normalised here, because a wrong length betrays a mistake upstream.
     """
+    if is_lone_query(vectors, dim):
+        return np.asarray(vectors)
     array = np.asarray(vectors)
     if array.ndim != 2 or array.shape[1] != dim or array.dtype.kind != "f":
         raise ValueError(
@@ -205,8 +209,6 @@ def checked_vectors(vectors: ArrayLike, dim: int, name: str = "vectors") -> Vect
             f"shape [n, {dim}]"
         )
     array = np.ascontiguousarray(array, np.float32)
-    if len(array) == 1 and abs(float(array[0] @ array[0]) - 1) <= UNIT_TOLERANCE:
-        return array  # most searches; a third of the checks' time
     lengths = np.sqrt(np.einsum("nd,nd->n", array, array))
     off = np.flatnonzero(~(np.abs(lengths - 1) <= UNIT_TOLERANCE))
     if off.size:
@@ -215,6 +217,23 @@ def checked_vectors(vectors: ArrayLike, dim: int, name: str = "vectors") -> Vect
             f"{off[0]} has {lengths[off[0]]:.4g}); divide each row by its length first"
         )
     return array
+
+
+def is_lone_query(queries: ArrayLike, dim: int) -> bool:
+    """Whether this is one unit row, contiguous float32 ``[1, dim]``: nothing left to check.
+
+    False says only that :func:`checked_vectors` has to look.
+    """
+    if not (
+        isinstance(queries, np.ndarray)
+        and queries.shape == (1, dim)
+        and queries.dtype == _FLOAT32
+        and queries.flags.c_contiguous
+    ):
+        return False
+    row = queries[0]
+    squared: float = row.dot(row)
+    return abs(squared - 1) <= UNIT_TOLERANCE
 
 
 def checked_addition(rows: ArrayLike, vectors: ArrayLike, dim: int) -> tuple[Rows, Vectors]:

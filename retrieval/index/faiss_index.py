@@ -23,6 +23,7 @@ from retrieval.index.base import (
     checked_rows,
     checked_update,
     checked_vectors,
+    is_lone_query,
     nothing_found,
 )
 from retrieval.index.compaction import settled
@@ -157,9 +158,15 @@ class FaissIndex:
         self, queries: Vectors, k: int, *, allowed: Rows | Allowed | None = None
     ) -> Neighbours:
         """The best ``k`` rows for queries ``[Q, D]``, of the allowed ones if given."""
+        now = self._now
+        lone = now.lone
+        if allowed is None and lone and self._gpu is None and is_lone_query(queries, self._dim):
+            found = lone.search(queries, k)
+            if found is not None:
+                self._tally.add_lone()
+                return _with_fresh(now, found, queries, k, None)
         queries, k = checked_vectors(queries, self.dim, "queries"), checked_k(k)
         kept = None if allowed is None else as_allowed(allowed)
-        now = self._now
         if not len(queries) or not len(now):
             return nothing_found(len(queries), k)
         with threads(len(queries)):
@@ -167,9 +174,7 @@ class FaissIndex:
         self._tally.add(reply.path, len(queries))
         if reply.completed:
             self._tally.add(SearchPath.EVERY_LIST, reply.completed)
-        if not now.fresh.count:
-            return reply.found
-        return _better_of(reply.found, now.fresh.search(queries, k, kept))
+        return _with_fresh(now, reply.found, queries, k, kept)
 
     def stats(self) -> IndexStats:
         """What the index is, what it costs, and how its searches were answered."""
@@ -320,6 +325,12 @@ def _replay(since: list[Change], done: int, writer: Writer, log: ChangeLog | Non
     if log is not None:
         log.wait(log.records)
     return upto
+
+
+def _with_fresh(
+    now: Snapshot, found: Neighbours, queries: Vectors, k: int, kept: Allowed | None
+) -> Neighbours:
+    return _better_of(found, now.fresh.search(queries, k, kept)) if now.fresh.count else found
 
 
 def _better_of(one: Neighbours, two: Neighbours) -> Neighbours:

@@ -211,6 +211,18 @@ def _ask(
     del kept
     if segment.plan.kind in CODED and segment.beside is not None:
         scores = true_scores(segment.beside, queries, labels)
+    return in_order(segment, scores, labels, effort)
+
+
+def in_order(segment: Segment, scores: Vectors, labels: Rows, effort: Effort) -> Neighbours:
+    """The best answers among what FAISS found, equal scores by ascending row.
+
+    Args:
+        segment: What was searched.
+        scores: float32 ``[Q, C]``.
+        labels: Positions, int64 ``[Q, C]``; -1 where there was nothing to find.
+        effort: How many answers are wanted.
+    """
     if (scores[:, 1:] < scores[:, :-1]).all() and _all_there(labels, effort):
         return Neighbours(segment.rows_at(labels), scores, labels >= 0)  # as it came, no tie
     order = np.lexsort((labels, -scores))[:, : effort.answers]

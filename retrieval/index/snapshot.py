@@ -11,6 +11,7 @@ from retrieval.index.allowed import Bits, Rows, is_set
 from retrieval.index.base import Vectors
 from retrieval.index.fresh import Fresh, FreshBuffer
 from retrieval.index.log import Change, ChangeKind
+from retrieval.index.lone import LoneSearches
 from retrieval.index.segment import Living, Segment
 
 
@@ -23,6 +24,8 @@ class Snapshot:
     """Which vectors of the base still count."""
     fresh: Fresh
     """What was added since the base was built."""
+    lone: LoneSearches | None = None
+    """The short way through the base for one query, while all of the base counts."""
 
     def __len__(self) -> int:
         return self.living.count + self.fresh.count
@@ -53,6 +56,7 @@ class Writer:
         self._bits: Bits | None = None
         self._living = len(base)
         self._fresh = FreshBuffer(int(base.index.d))
+        self._lone = LoneSearches.fit(base)
 
     @property
     def unsettled(self) -> int:
@@ -81,7 +85,9 @@ class Writer:
 
     def snapshot(self) -> Snapshot:
         """The index as it is now."""
-        return Snapshot(self._base, Living(self._bits, self._living), self._fresh.view())
+        living = Living(self._bits, self._living)
+        lone = self._lone if self._bits is None else None
+        return Snapshot(self._base, living, self._fresh.view(), lone)
 
     def _in_base(self, rows: Rows) -> Rows:
         """Positions ``[n]`` in the base, -1 where a row is not there or does not count."""

@@ -60,7 +60,13 @@ class SearchTally:
 
     def __init__(self) -> None:
         self._counts = dict.fromkeys(SearchPath, 0)
+        self._lone = 0  # apart, because a member of an enumeration is slow to look up
         self._lock = Lock()
+
+    def add_lone(self) -> None:
+        """Count one query that was answered without a filter."""
+        with self._lock:
+            self._lone += 1
 
     def add(self, path: SearchPath, queries: int) -> None:
         """Count queries that were answered one way."""
@@ -70,9 +76,9 @@ class SearchTally:
     def counts(self) -> SearchCounts:
         """What was counted so far."""
         with self._lock:
-            now = dict(self._counts)
+            now, lone = dict(self._counts), self._lone
         return SearchCounts(
-            all=now[SearchPath.ALL],
+            all=now[SearchPath.ALL] + lone,
             selector=now[SearchPath.SELECTOR],
             exact_subset=now[SearchPath.EXACT_SUBSET],
             every_list=now[SearchPath.EVERY_LIST],

@@ -10,6 +10,8 @@ import pytest
 
 from engine import Engine, Filters, Scene
 from engine.asking import conditions, scene_wishes
+from engine.errors import DataError
+from engine.filters import allowed_items
 
 
 @pytest.fixture
@@ -68,3 +70,47 @@ def test_a_rare_category_is_found_whatever_the_shopper_likes(grocer):
     found = listed(grocer, Scene(time=grocer.as_of), k=3, filters=Filters(category=rare))
     assert len(found) == 3
     assert {r.item.categories for r in found} == {rare}
+
+
+def everything_allowed(engine: Engine, wanted: Filters) -> list[int]:
+    run = engine.run
+    return [
+        row
+        for row in np.flatnonzero(run.world.items.recommendable).tolist()
+        if wanted.met_by(run.catalogue[row])
+    ]
+
+
+def test_columns_and_records_agree_on_what_a_filter_leaves(grocer):
+    run = grocer.run
+    rows = np.flatnonzero(run.world.items.recommendable)[:: len(run.catalogue) // 7]
+    some = [run.catalogue[int(row)] for row in rows]
+    wanted = [
+        *(Filters(category=item.categories[:depth]) for item in some for depth in (1, 2)),
+        *(Filters(brands=(item.brand, "no such brand")) for item in some if item.brand),
+        *(Filters(attributes=dict(item.attributes)) for item in some if item.attributes),
+        Filters(only=tuple(item.item_id for item in some), exclude=(some[0].item_id, "nobody")),
+        Filters(category=some[0].categories[:1], min_price=1.5, max_price=4.0),
+        Filters(category=("no", "such")),
+        Filters(attributes={"no": "such"}),
+    ]
+    for one in wanted:
+        found = np.flatnonzero(allowed_items(run, one)).tolist()
+        assert found == everything_allowed(grocer, one), one
+    assert any(everything_allowed(grocer, one) for one in wanted)
+
+
+def test_filters_see_live_items(grocer):
+    grocer.add_item("live-1", "Copper kettle", brand="Live brand", price=39.0)
+    wanted = Filters(brands=("Live brand",))
+    assert [r.item.item_id for r in grocer.search("kettle", k=1)] == ["live-1"]
+    assert (
+        everything_allowed(grocer, wanted)
+        == np.flatnonzero(allowed_items(grocer.run, wanted)).tolist()
+    )
+    assert len(everything_allowed(grocer, wanted)) == 1
+
+
+def test_prices_in_the_wrong_order_are_refused():
+    with pytest.raises(DataError, match="from 9 to 3"):
+        Filters(min_price=9, max_price=3)
