@@ -39,7 +39,7 @@ Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 app.command(epilog=cli_encode.EPILOG)(cli_encode.encode)
 app.command("tune-encoder", epilog=cli_tune_encoder.EPILOG)(cli_tune_encoder.tune_encoder)
 app.command(epilog=cli_update.EPILOG)(cli_update.update)
-app.add_typer(cli_graph.app, name="graph")
+app.add_typer(cli_graph.app, name="graph", epilog=cli_graph.EPILOG)
 for found, epilog in cli_find.COMMANDS.items():
     app.command(epilog=epilog)(found)
 

@@ -14,6 +14,7 @@ from engine.terminal import Commands, console
 if TYPE_CHECKING:
     from graph import GraphStats
 
+EPILOG = "Example: vitrine graph stats runs/shop"
 SHOW_EPILOG = (
     'Example: vitrine graph show runs/shop "category:Food > Bread" --hops 2\n\n'
     "Example: vitrine graph show runs/shop sku-1 --out sku-1.svg"
@@ -29,7 +30,7 @@ def _options() -> None:
     """Look into the knowledge graph of a run."""
 
 
-@app.command(epilog="Example: vitrine graph stats runs/shop")
+@app.command(epilog=EPILOG)
 def stats(run: RunFolder) -> None:
     """Count the nodes of every type and the edges of every relation."""
     from engine.show_graph import NamedGraph

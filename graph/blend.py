@@ -54,12 +54,13 @@ def fit_blend(
 ) -> Blend:
     r"""Learn how much each filter counts, by the softmax over a user's candidates.
 
-    .. math:: -\frac{1}{U}\sum_u \frac{1}{|P_u|} \sum_{i \in P_u} \ln
+    .. math:: -\frac{1}{|P|} \sum_u \sum_{i \in P_u} \ln
               \frac{e^{s_{ui}}}{\sum_{c \in C_u} e^{s_{uc}}}
 
-    the listwise loss of ListNet (Cao et al. 2007). Filters are told both in standard scores of
-    the user's own candidates and in logarithms, so that a strong answer can count for more than
-    the first of a weak list.
+    the listwise loss of ListNet (Cao et al. 2007), in which every hidden interaction counts the
+    same: on Gowalla that ranks better than the same for every user. Filters are told both in
+    standard scores of the user's own candidates and in logarithms, so that a strong answer can
+    count for more than the first of a weak list.
 
     Args:
         evidence: Of users whose hidden interactions are known.
@@ -96,17 +97,16 @@ def fit_blend(
 
 
 def listwise(scores: Tensor, right: Tensor) -> Tensor:
-    """Mean over users of the mean over right answers of ``-log softmax``.
+    """Mean over right answers of ``-log softmax`` over their user's candidates.
 
     Args:
         scores: float32 ``[B, C]``.
-        right: bool ``[B, C]``, at least one in every row.
+        right: bool ``[B, C]``, at least one of them true.
 
     Returns:
         A scalar.
     """
-    weight = right / right.sum(dim=1, keepdim=True)
-    return -(F.log_softmax(scores, dim=1) * weight).sum(dim=1).mean()
+    return -(F.log_softmax(scores, dim=1) * right).sum() / right.sum()
 
 
 def _inputs(evidence: Evidence) -> tuple[Tensor, Tensor]:

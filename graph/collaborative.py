@@ -1,4 +1,4 @@
-"""Recommend from interactions alone: closed-form filters, blended by what validation shows."""
+"""Recommend from interactions alone: filters and factors, blended by what validation shows."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class CollaborativeConfig:
     """How much of each filter is kept."""
     n_candidates: int = 200
     """Items per user that the blend orders."""
-    hidden_share: float = 0.1
+    hidden_share: float = 0.2
     """Share of each user's interactions hidden from the filters while the blend is fitted."""
-    blend_users: int = 16_000
+    blend_users: int = 20_000
     """Users whose hidden interactions teach the blend."""
     n_blends: int = 3
     """Networks whose scores are averaged; they differ in their seeds."""

@@ -1,8 +1,8 @@
-"""What several closed-form filters say about a user's candidates, side by side."""
+"""What filters and factors say about a user's candidates, side by side."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from graph.filters import ItemGraph, Kernel, item_graph, normalised
+from graph.implicit_factors import Factors, FactorSizes, implicit_factors
 from graph.ridge import ridge_graph
 from graph.schema import Floats, Ints
 from graph.spectral import Spectrum, spectral_state
@@ -23,7 +24,7 @@ KERNELS = (
     Kernel(0.5, 0.4, 0.6),
     Kernel(0.9, 0.1),
 )
-"""Readings of the item graph; the first chooses the candidates."""
+"""Readings of the item graph; the first, with the factors, chooses the candidates."""
 BAND_EDGES = (0.0, 0.03, 0.125, 0.375, 0.6875, 1.0)
 """Shares of the spectrum at which its bands end: taste from broad to narrow."""
 RIDGE_SOURCE, RIDGE_TARGET = 0.25, -0.5
@@ -44,6 +45,8 @@ class FilterSizes:
     """Penalty of the regression, against cosines."""
     rank: int = 256
     """Factors of the low-pass filter."""
+    factors: FactorSizes = field(default_factory=FactorSizes)
+    """Of the weighted least squares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Filters:
 
     Shapes: ``known`` float32 ``[U, I]`` sparse; each of ``hops`` float32 ``[I, I]`` sparse, with
     one pattern for all but the last, the regression; ``alike`` and ``votes`` float32 ``[U, I]``
-    sparse; ``spectrum`` of rank D; ``log_degree`` float32 ``[I]``.
+    sparse; ``spectrum`` of rank D; ``factors`` of their own width; ``log_degree`` float32 ``[I]``.
     """
 
     known: sp.csr_array
@@ -60,6 +63,7 @@ class Filters:
     alike: sp.csr_array
     votes: sp.csr_array
     spectrum: Spectrum
+    factors: Factors
     log_degree: Floats
 
 
@@ -82,7 +86,7 @@ class Evidence:
 
 
 def build_filters(interactions: sp.csr_array, sizes: FilterSizes, *, seed: int) -> Filters:
-    """Every filter from the interactions alone, ``[U, I]``; ``seed`` starts the SVD."""
+    """Every filter from the interactions alone, ``[U, I]``; ``seed`` starts SVD and factors."""
     graph = item_graph(interactions, sizes.n_neighbours)
     hops = [graph.weights(kernel) for kernel in KERNELS]
     return Filters(
@@ -91,12 +95,13 @@ def build_filters(interactions: sp.csr_array, sizes: FilterSizes, *, seed: int) 
         alike=normalised(interactions, 0.5, 0.5),
         votes=normalised(interactions, 0.0, VOTE_TARGET),
         spectrum=spectral_state(interactions, sizes.rank, seed=seed),
+        factors=implicit_factors(interactions, sizes.factors, seed=seed),
         log_degree=np.log(graph.degree.clip(1)).astype(np.float32),
     )
 
 
 def gather_evidence(filters: Filters, users: Ints, n_candidates: int) -> Evidence:
-    """The best new items of the first filter, and what all filters say about them.
+    """The best new items of the first filter and the factors, and what all say about them.
 
     Args:
         filters: Of the interactions that are known.
@@ -106,17 +111,18 @@ def gather_evidence(filters: Filters, users: Ints, n_candidates: int) -> Evidenc
     history = filters.known[users]
     first = (history @ filters.hops[0]).toarray()
     first[history.nonzero()] = 0.0
-    width = min(n_candidates, first.shape[1])
-    best = torch.topk(torch.from_numpy(first), width, dim=1)
+    fitted = filters.factors.users[users] @ filters.factors.items.T
+    together = torch.from_numpy(_levelled(first, first) + _levelled(fitted, first))
+    best = torch.topk(together, min(n_candidates, first.shape[1]), dim=1)
     items = best.indices.numpy()
-    others = [_at(history @ hop, items) for hop in filters.hops[1:]]
-    *linear, ridge = others
-    levels = [best.values.numpy(), *linear, _at(_votes(filters, users), items)]
+    *linear, ridge = (_at((history @ hop).toarray(), items) for hop in filters.hops[1:])
+    levels = [_at(first, items), *linear, _at(_votes(filters, users).toarray(), items)]
+    bands = _bands(filters.spectrum, users, items)
     return Evidence(
         items=items,
         valid=best.values.numpy() > 0,
         levels=np.stack(levels, axis=2),
-        signed=np.concatenate([ridge[:, :, None], _bands(filters.spectrum, users, items)], axis=2),
+        signed=np.concatenate([ridge[:, :, None], bands, _at(fitted, items)[:, :, None]], axis=2),
         log_degree=filters.log_degree[items],
         activity=np.log1p(np.diff(history.indptr)).astype(np.float32),
     )
@@ -139,9 +145,16 @@ def _votes(filters: Filters, users: Ints) -> sp.csr_array:
     return sp.csr_array(alike @ filters.votes)
 
 
-def _at(scores: sp.csr_array, items: Ints) -> Floats:
+def _levelled(scores: Floats, first: Floats) -> Floats:
+    """Scores ``[B, I]`` as shares of the user's best, none where the first filter has none."""
+    found = np.where(first > 0, scores, 0.0).clip(0)
+    found /= found.max(axis=1, keepdims=True).clip(1e-9)
+    return found
+
+
+def _at(scores: Floats, items: Ints) -> Floats:
     """Scores ``[B, I]`` at the candidates ``[B, C]``."""
-    found: Floats = np.take_along_axis(scores.toarray(), items, axis=1)
+    found: Floats = np.take_along_axis(scores, items, axis=1)
     return found
 
 

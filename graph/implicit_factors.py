@@ -9,8 +9,8 @@ import scipy.sparse as sp
 
 from graph.schema import Floats, GraphError
 
-ENTRIES_PER_CHUNK = 65_536
-"""Interactions whose factors are multiplied at once; 128 MB at 256 factors."""
+ENTRIES_PER_CHUNK = 4_096
+"""Interactions whose factors are multiplied at once: 4 MB at 256 factors, as caches like it."""
 SOLVER_STEPS = 3
 """Steps of conjugate gradients per half sweep; each starts from the sweep before."""
 
@@ -25,7 +25,7 @@ class FactorSizes:
     """How much more a touched item counts than one that was not, on average."""
     popularity_exponent: float = 0.5
     """By which the confidence of popular items falls."""
-    penalty: float = 10.0
+    penalty: float = 1.0
     """Strength of the ridge on each vector."""
     sweeps: int = 8
     """Times that users and items are solved for in turn."""
@@ -67,8 +67,7 @@ def implicit_factors(interactions: sp.csr_array, sizes: FactorSizes, *, seed: in
     by_item = sp.csr_array(by_user.T)
     rng = np.random.default_rng(seed)
     users, items = (
-        rng.normal(scale=0.01, size=(n, sizes.width)).astype(np.float32)
-        for n in interactions.shape
+        rng.normal(scale=0.01, size=(n, sizes.width)).astype(np.float32) for n in interactions.shape
     )
     for _ in range(sizes.sweeps):
         _solve(by_user, users, items, sizes.penalty)
@@ -97,7 +96,9 @@ def _solve(extra: sp.csr_array, mine: Floats, others: Floats, penalty: float) ->
         weight = np.empty_like(extra.data)
         for start in range(0, extra.nnz, ENTRIES_PER_CHUNK):
             part = slice(start, start + ENTRIES_PER_CHUNK)
-            said = np.einsum("ed,ed->e", vectors[rows[part]], others[extra.indices[part]])
+            said = np.einsum(
+                "ed,ed->e", vectors.take(rows[part], 0), others.take(extra.indices[part], 0)
+            )
             weight[part] = target * (1 + extra.data[part]) - extra.data[part] * said
         weighted = sp.csr_array((weight, extra.indices, extra.indptr), shape=extra.shape)
         left: Floats = weighted @ others - vectors @ gram

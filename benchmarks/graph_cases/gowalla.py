@@ -59,7 +59,7 @@ def gowalla(data: Path, seed: int, config: CollaborativeConfig | None = None) ->
     start, cpu_start = time.perf_counter(), time.process_time()
     model = fit_collaborative(asked.known, config or CollaborativeConfig(), seed=seed)
     fitted = time.perf_counter()
-    ours = rank("filters, blended", scores_of(model, K), asked)
+    ours = rank("filters and factors, blended", scores_of(model, K), asked)
     ranked, cpu = time.perf_counter(), time.process_time() - cpu_start
     return GowallaFigures(
         ours=ours,

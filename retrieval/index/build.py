@@ -22,7 +22,14 @@ from retrieval.index.plan import (
 )
 from retrieval.index.segment import Segment
 from retrieval.index.segment_files import SegmentFiles, generation_in, publish, write_segment
-from retrieval.index.structures import TRAINING_PER_LIST, add_at, frozen, place_map, untrained
+from retrieval.index.structures import (
+    TRAINING_PER_LIST,
+    add_at,
+    frozen,
+    place_map,
+    train,
+    untrained,
+)
 from retrieval.index.tuning import SAMPLE, tune
 
 _CHUNK = 65_536
@@ -155,7 +162,7 @@ def _segment(
     template = None
     if plan.lists:
         most = max(plan.lists * TRAINING_PER_LIST, _LEAST_TRAINING)
-        index.train(_some(vectors, most, rng))
+        train(index, _some(vectors, most, rng))
         template = frozen(index)
     for start in range(0, len(rows), _CHUNK):
         part = np.ascontiguousarray(vectors[start : start + _CHUNK])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from retrieval.index.plan import Kind
 from retrieval.index.segment import SPARE, Segment
-from retrieval.index.structures import FaissObject, faiss
+from retrieval.index.structures import FaissObject, faiss, with_whole_centres
 
 _KINDS = (Kind.FLAT, Kind.IVF_FLAT, Kind.IVF_PQ, Kind.IVF_SQ8)
 _MOST = 2048
@@ -40,5 +40,6 @@ class GpuCopy:
         copied = self._copied
         if copied is None or copied[0] is not base:
             resources = faiss.StandardGpuResources()
-            copied = self._copied = (base, faiss.index_cpu_to_gpu(resources, 0, base.index))
+            there = faiss.index_cpu_to_gpu(resources, 0, with_whole_centres(base.index))
+            copied = self._copied = (base, there)
         return copied[1]

@@ -14,6 +14,7 @@ from retrieval.index.plan import CODED, IndexPlan, Kind
 from retrieval.index.stats import SearchPath
 from retrieval.index.structures import (
     FaissObject,
+    centres_of,
     ivf_of,
     parameters,
     storage_of,
@@ -69,7 +70,7 @@ class Segment:
             return float(len(self) * (4 * dim + links + each))
         places = 8 if self.plan.kind is Kind.IVF_FLAT else 0
         each += int(lists.code_size) + 8 + places
-        return float(len(self) * each + 4 * dim * lists.nlist)
+        return float(len(self) * each + centres_of(self.index).code_size * lists.nlist)
 
     def vectors_at(self, positions: Rows) -> Vectors:
         """Vectors at positions ``[A]``: float32 ``[A, D]``."""

@@ -22,9 +22,13 @@ _FEWEST = 32
 _NARROWEST = 64
 """Of a search through a graph: held vectors, taken as a sample, are found too easily."""
 _DEEPEST = 16
+_NARROW = 16
+"""A breadth is found to within this part of it."""
 _GATHERED = 6.0
 """Reading one vector for re-scoring costs as much as comparing so many codes."""
 _TIED = 1e-6
+_SURE = 2.0
+"""Standard errors by which the sample's recall exceeds what is asked: it is not the traffic."""
 
 
 class Effort(NamedTuple):
@@ -78,7 +82,8 @@ def tune(index: FaissObject, plan: IndexPlan, vectors: Vectors, queries: Vectors
 
     Args:
         index: Filled; its ids are positions of ``vectors``.
-        plan: Its recall is what is reached, if the most that can be spent reaches it.
+        plan: Its recall is what is reached, if the most that can be spent reaches it; so surely
+            that another sample would show it too.
         vectors: float32 ``[n, D]``; may be a memory map.
         queries: Unit rows like those to be asked, float32 ``[Q, D]``.
     """
@@ -114,6 +119,7 @@ class _Trial:
         most = _most(self.index)
         breadth = max(start, 2 * k, _NARROWEST) if self.plan.kind is Kind.HNSW else start
         best: tuple[float, Effort, float] | None = None
+        missed = breadth
         while True:
             reached = self._at(breadth, k)
             if reached is not None:
@@ -122,14 +128,26 @@ class _Trial:
                     return best[1], best[2]
                 best = reached
                 if self.plan.kind not in CODED:
-                    return effort, recall
+                    return self._narrowed(missed, effort, recall)
+            missed = breadth
             if breadth >= most:
                 return (best[1], best[2]) if best else self._whatever(most, k)
             breadth = min(most, max(breadth + 1, breadth * 5 // 4))
 
+    def _narrowed(self, missed: int, effort: Effort, recall: float) -> tuple[Effort, float]:
+        """The least effort between a breadth that missed the recall and one that reached it."""
+        while effort.breadth - missed > 1 + missed // _NARROW:
+            breadth = (missed + effort.breadth) // 2
+            reached = self._at(breadth, effort.answers)
+            if reached is None:
+                missed = breadth
+            else:
+                _, effort, recall = reached
+        return effort, recall
+
     def _at(self, breadth: int, k: int) -> tuple[float, Effort, float] | None:
-        curve = self._curve(breadth, k)
-        enough = np.flatnonzero(curve >= self.plan.recall)
+        curve, surely = self._curve(breadth, k)
+        enough = np.flatnonzero(surely >= self.plan.recall)
         if not enough.size:
             return None
         depth = int(enough[0]) + k
@@ -138,11 +156,11 @@ class _Trial:
         return cost, Effort(k, breadth, depth), float(curve[enough[0]])
 
     def _whatever(self, breadth: int, k: int) -> tuple[Effort, float]:
-        curve = self._curve(breadth, k)
+        curve, _ = self._curve(breadth, k)
         return Effort(k, breadth, len(curve) - 1 + k), float(curve[-1])
 
-    def _curve(self, breadth: int, k: int) -> Vectors:
-        """Recall when the first ``k``, ``k + 1``, ... answers are re-scored."""
+    def _curve(self, breadth: int, k: int) -> tuple[Vectors, Vectors]:
+        """Recall when the first ``k``, ``k + 1``, ... answers are re-scored, and what it surely is."""
         deepest = min(k * _DEEPEST, len(self.vectors)) if self.plan.kind in CODED else k
         params, kept = parameters(self.index, breadth, None)
         scores, found = self.index.search(self.queries, deepest, params=params)
@@ -150,8 +168,9 @@ class _Trial:
         if self.plan.kind in CODED:
             scores = true_scores(self.vectors, self.queries, found)
         hits = np.cumsum(scores >= self.floor, axis=1)[:, k - 1 :]
-        curve: Vectors = np.minimum(hits, k).mean(axis=0) / k
-        return curve
+        recalls = np.minimum(hits, k) / k  # [Q, depths]
+        curve: Vectors = recalls.mean(axis=0)
+        return curve, curve - _SURE * recalls.std(axis=0) / np.sqrt(len(recalls))
 
 
 def true_scores(vectors: Vectors, queries: Vectors, positions: Rows) -> Vectors:

@@ -33,10 +33,13 @@ COMMANDS = {
     "encode",
     "tune-encoder",
     "train",
+    "update",
     "evaluate",
     "recommend",
     "similar",
+    "complements",
     "search",
+    "graph",
     "serve",
     "demo",
 }
@@ -78,8 +81,11 @@ def group() -> typer.core.TyperGroup:
 
 
 def examples() -> Iterator[tuple[str, list[str]]]:
+    """Words of the group or command that answers, and the example."""
     for name, command in group().commands.items():
-        for line in (command.epilog or "").split("\n\n"):
+        parts = getattr(command, "commands", {})
+        told = [command, *parts.values()]
+        for line in "\n\n".join(one.epilog for one in told if one.epilog).split("\n\n"):
             yield name, shlex.split(line.removeprefix("Example: "))
 
 
@@ -95,11 +101,15 @@ def test_the_commands_are_those_of_the_readme_and_each_shows_an_example():
 @pytest.mark.parametrize(("name", "words"), list(examples()), ids=lambda value: " ".join(value))
 def test_the_examples_parse(name, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for file in ("shop.yaml", "photo.jpg"):
+    for file in ("shop.yaml", "photo.jpg", "room.jpg"):
         (tmp_path / file).touch()
 
     assert words[:2] == ["vitrine", name]
-    group().commands[name].make_context(name, words[2:])  # raises where an option is wrong
+    command, rest = group().commands[name], words[2:]
+    parts = getattr(command, "commands", {})
+    if parts:
+        command, rest = parts[rest[0]], rest[1:]
+    command.make_context(name, rest)  # raises where an option is wrong
 
 
 # --- errors

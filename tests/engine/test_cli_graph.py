@@ -24,7 +24,7 @@ def told(*arguments: object) -> str:
 
 
 def test_stats_count_what_the_triples_hold(planted_run: Path) -> None:
-    triples = pl.read_parquet(planted_run / "graph" / "kg" / "triples.parquet")
+    triples = pl.read_parquet(planted_run / "graph" / "knowledge" / "triples.parquet")
     shown = told("stats", planted_run)
     for relation, n in triples["relation"].cast(pl.String).value_counts().iter_rows():
         assert re.search(rf"{relation} .*│ *{n:,} │", shown), relation

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from graph.blend import fit_blend, listwise
 from graph.collaborative import Collaborative, CollaborativeConfig, fit_collaborative, hide
 from graph.evidence import Evidence, FilterSizes, build_filters, gather_evidence
+from graph.implicit_factors import FactorSizes
 from graph.schema import GraphError
 
-SIZES = FilterSizes(n_neighbours=30, ridge_neighbours=10, rank=8)
+SIZES = FilterSizes(n_neighbours=30, ridge_neighbours=10, rank=8, factors=FactorSizes(width=6))
 CONFIG = CollaborativeConfig(sizes=SIZES, n_candidates=30, hidden_share=0.2, n_blends=1)
 
 
@@ -76,6 +77,9 @@ def test_evidence_is_what_each_filter_says_of_every_item() -> None:
     whole = (spectrum.users[users] * spectrum.strength) @ spectrum.items.T
     expected = np.take_along_axis(whole, found.items, axis=1)
     np.testing.assert_allclose(found.signed[:, :, 1:6].sum(axis=2), expected, atol=1e-5)
+    fitted = filters.factors.users[users] @ filters.factors.items.T
+    expected = np.take_along_axis(fitted, found.items, axis=1)
+    np.testing.assert_allclose(found.signed[:, :, -1], expected, atol=1e-5)
 
 
 def test_votes_leave_out_the_user() -> None:
@@ -89,9 +93,9 @@ def test_votes_leave_out_the_user() -> None:
 
 
 def test_listwise_by_hand() -> None:
-    scores = torch.tensor([[0.0, np.log(2.0), np.log(3.0)]])
-    right = torch.tensor([[True, False, True]])
-    expected = -(np.log(1 / 6) + np.log(3 / 6)) / 2
+    scores = torch.tensor([[0.0, np.log(2.0), np.log(3.0)], [0.0, 0.0, 0.0]])
+    right = torch.tensor([[True, False, True], [False, True, False]])
+    expected = -(np.log(1 / 6) + np.log(3 / 6) + np.log(1 / 3)) / 3
     np.testing.assert_allclose(listwise(scores, right).item(), expected, rtol=1e-5)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from graph.implicit_factors import FactorSizes, Factors, implicit_factors
+from graph.implicit_factors import Factors, FactorSizes, implicit_factors
 from graph.schema import GraphError
 
 SIZES = FactorSizes(width=6, confidence=8.0, penalty=1.0, sweeps=40)

@@ -80,7 +80,7 @@ def test_inverted_lists_compare_a_small_share(lists: FaissIndex) -> None:
     assert lists.nprobe is not None
     assert lists.recall is not None
     assert lists.nprobe < 0.2 * 4 * N**0.5
-    assert lists.recall >= 0.97
+    assert lists.recall >= 0.95
 
 
 def test_queries_that_lie_elsewhere_get_the_lists_that_they_need(
