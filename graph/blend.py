@@ -48,7 +48,7 @@ def fit_blend(
     evidence: Evidence,
     relevant: NDArray[np.bool_],
     *,
-    epochs: int = 8,
+    epochs: int = 16,
     learning_rate: float = 3e-3,
     seed: int,
 ) -> Blend:

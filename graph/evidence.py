@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -45,8 +45,8 @@ class FilterSizes:
     """Penalty of the regression, against cosines."""
     rank: int = 256
     """Factors of the low-pass filter."""
-    factors: FactorSizes = field(default_factory=FactorSizes)
-    """Of the weighted least squares."""
+    factors: tuple[FactorSizes, ...] = (FactorSizes(), FactorSizes(width=512, penalty=10.0))
+    """Of the weighted least squares: few and many factors err differently."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,8 @@ class Filters:
 
     Shapes: ``known`` float32 ``[U, I]`` sparse; each of ``hops`` float32 ``[I, I]`` sparse, with
     one pattern for all but the last, the regression; ``alike`` and ``votes`` float32 ``[U, I]``
-    sparse; ``spectrum`` of rank D; ``factors`` of their own width; ``log_degree`` float32 ``[I]``.
+    sparse; ``spectrum`` of rank D; each of ``factors`` of its own width; ``log_degree`` float32
+    ``[I]``.
     """
 
     known: sp.csr_array
@@ -63,7 +64,7 @@ class Filters:
     alike: sp.csr_array
     votes: sp.csr_array
     spectrum: Spectrum
-    factors: Factors
+    factors: tuple[Factors, ...]
     log_degree: Floats
 
 
@@ -95,7 +96,7 @@ def build_filters(interactions: sp.csr_array, sizes: FilterSizes, *, seed: int) 
         alike=normalised(interactions, 0.5, 0.5),
         votes=normalised(interactions, 0.0, VOTE_TARGET),
         spectrum=spectral_state(interactions, sizes.rank, seed=seed),
-        factors=implicit_factors(interactions, sizes.factors, seed=seed),
+        factors=tuple(implicit_factors(interactions, size, seed=seed) for size in sizes.factors),
         log_degree=np.log(graph.degree.clip(1)).astype(np.float32),
     )
 
@@ -111,18 +112,19 @@ def gather_evidence(filters: Filters, users: Ints, n_candidates: int) -> Evidenc
     history = filters.known[users]
     first = (history @ filters.hops[0]).toarray()
     first[history.nonzero()] = 0.0
-    fitted = filters.factors.users[users] @ filters.factors.items.T
-    together = torch.from_numpy(_levelled(first, first) + _levelled(fitted, first))
-    best = torch.topk(together, min(n_candidates, first.shape[1]), dim=1)
+    fitted = [found.users[users] @ found.items.T for found in filters.factors]
+    together = sum((_levelled(scores, first) for scores in fitted), _levelled(first, first))
+    best = torch.topk(torch.from_numpy(together), min(n_candidates, first.shape[1]), dim=1)
     items = best.indices.numpy()
     *linear, ridge = (_at((history @ hop).toarray(), items) for hop in filters.hops[1:])
     levels = [_at(first, items), *linear, _at(_votes(filters, users).toarray(), items)]
-    bands = _bands(filters.spectrum, users, items)
+    factors = [_at(scores, items)[:, :, None] for scores in fitted]
+    signed = [ridge[:, :, None], _bands(filters.spectrum, users, items), *factors]
     return Evidence(
         items=items,
         valid=best.values.numpy() > 0,
         levels=np.stack(levels, axis=2),
-        signed=np.concatenate([ridge[:, :, None], bands, _at(fitted, items)[:, :, None]], axis=2),
+        signed=np.concatenate(signed, axis=2),
         log_degree=filters.log_degree[items],
         activity=np.log1p(np.diff(history.indptr)).astype(np.float32),
     )

@@ -77,9 +77,9 @@ def implicit_factors(interactions: sp.csr_array, sizes: FactorSizes, *, seed: in
 
 def _confidence(interactions: sp.csr_array, sizes: FactorSizes) -> sp.csr_array:
     """What touching counts beyond not touching, ``c - 1``, float32 ``[U, I]``."""
-    found = sp.csr_array(interactions, dtype=np.float32, copy=True)
+    found: sp.csr_array = interactions.astype(np.float32).copy()
     found.eliminate_zeros()
-    degree = np.asarray(found.sum(axis=0)).ravel()
+    degree = np.asarray(found.sum(axis=0), np.float32).ravel()
     found.data *= degree[found.indices] ** -sizes.popularity_exponent
     if found.nnz:
         found.data *= sizes.confidence / found.data.mean()

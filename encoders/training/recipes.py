@@ -70,8 +70,8 @@ PHOTOS = Source(
     read_photos,
     Views((_PHOTO,) * 4, TRAIN_SIDE, 224, seed=1),
     _exam(EXAM_SIDE),
-    batch=352,
+    batch=256,
 )
 
 SHIPPED = Recipe((FASHION, GROCERY), Settings(steps=390), Shares(tail=0.4, head=0.2, words=0.6))
-RESEARCH = Recipe((PHOTOS,), Settings(steps=300, keep_words=0.5, about=1.0), Shares(1, 1, 1))
+RESEARCH = Recipe((PHOTOS,), Settings(steps=260, keep_words=0.5, about=1.0), Shares(1, 1, 1))

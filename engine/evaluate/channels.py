@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from rich.table import Table as RichTable
 
-from engine.evaluate.protocol import EvaluationSet
+from engine.evaluate.protocol import EvaluationSet, flat_targets
 from engine.interactions import Ints
 from retrieval.candidates import Candidates
 
@@ -108,10 +108,11 @@ def channel_report(asked: EvaluationSet, proposed: Sequence[Candidates]) -> Chan
     return ChannelReport(tuple(_row(name, c, totals) for name, c in counts.items()), *totals)
 
 
-def _new_targets(asked: EvaluationSet) -> Iterator[np.ndarray]:
+def _new_targets(asked: EvaluationSet) -> list[np.ndarray]:
     """Which targets of each request are new to its user, bool."""
-    for user, targets in zip(asked.requests.user, asked.targets, strict=True):
-        yield ~asked.had_before(np.full(len(targets), user), targets)
+    owner, item = flat_targets(asked.targets)
+    is_new = ~asked.had_before(asked.requests.user[owner], item)
+    return np.split(is_new, np.cumsum([len(targets) for targets in asked.targets])[:-1])
 
 
 def _bits_of(candidates: Candidates, items: Ints) -> np.ndarray:

@@ -169,7 +169,7 @@ def _segment(
         add_at(index, part, np.arange(start, start + len(part)))
     place_map(index, plan.kind)
     asked = _some(vectors if queries is None else queries, SAMPLE, rng)
-    efforts = tune(index, plan, vectors, asked)
+    efforts = tune(index, plan, vectors, asked, held=queries is None)
     beside = vectors if plan.kind in CODED else None
     return Segment(plan, rows, index, efforts, beside, template)
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from math import inf, isqrt
 
 FLAT_BELOW = 50_000
-GOAL_RECALL = 0.95
+GOAL_RECALL = 0.96
 POINTS_PER_LIST = 40
 """k-means wants so many points for each centre."""
 LINKS = 32

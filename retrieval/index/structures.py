@@ -75,7 +75,7 @@ def _lists(kind: Kind, dim: int, n_lists: int, code: int) -> FaissObject:
 
 def train(index: FaissObject, sample: Vectors) -> None:
     """Find the cells and codes of lists from a sample ``[n, D]``."""
-    lists = ivf_of(index)
+    lists: FaissObject = ivf_of(index)
     lists.clustering_index = faiss.IndexFlatIP(lists.d)  # its batches are matrix products
     index.train(sample)
     lists.clustering_index = None
@@ -86,7 +86,8 @@ def with_whole_centres(index: FaissObject) -> FaissObject:
     if ivf_of(index) is None or isinstance(centres_of(index), faiss.IndexFlat):
         return index
     copy = faiss.clone_index(index)
-    brief, lists = centres_of(copy), ivf_of(copy)
+    brief = centres_of(copy)
+    lists: FaissObject = ivf_of(copy)
     whole = faiss.IndexFlatIP(brief.d)
     whole.add(brief.reconstruct_n(0, brief.ntotal))
     lists.quantizer = whole
@@ -97,7 +98,8 @@ def with_whole_centres(index: FaissObject) -> FaissObject:
 
 def centres_of(index: FaissObject) -> FaissObject:
     """What finds the nearest cells of an index that has lists."""
-    return faiss.downcast_index(ivf_of(index).quantizer)
+    lists: FaissObject = ivf_of(index)
+    return faiss.downcast_index(lists.quantizer)
 
 
 def ivf_of(index: FaissObject) -> FaissObject | None:

@@ -77,7 +77,9 @@ def _interpolated(table: tuple[Effort, ...], k: int, share: float) -> Effort:
     return Effort(k, max(1, round(breadth)), max(k, round(depth)))
 
 
-def tune(index: FaissObject, plan: IndexPlan, vectors: Vectors, queries: Vectors) -> Efforts:
+def tune(
+    index: FaissObject, plan: IndexPlan, vectors: Vectors, queries: Vectors, *, held: bool = False
+) -> Efforts:
     """Measure what each number of answers takes.
 
     Args:
@@ -86,6 +88,7 @@ def tune(index: FaissObject, plan: IndexPlan, vectors: Vectors, queries: Vectors
             that another sample would show it too.
         vectors: float32 ``[n, D]``; may be a memory map.
         queries: Unit rows like those to be asked, float32 ``[Q, D]``.
+        held: Whether they are some of the vectors: then that each finds itself does not count.
     """
     if plan.kind is Kind.FLAT:
         return Efforts()
@@ -95,7 +98,7 @@ def tune(index: FaissObject, plan: IndexPlan, vectors: Vectors, queries: Vectors
     for k in sorted({min(k, most) for k in ANSWERS}):
         some = queries[: max(_FEWEST, min(len(queries), _CELLS // k))]
         scores, _ = faiss.knn(some, vectors, k, metric=faiss.METRIC_INNER_PRODUCT)
-        trial = _Trial(index, plan, vectors, some, scores[:, -1:] - _TIED)
+        trial = _Trial(index, plan, vectors, some, scores[:, -1:] - _TIED, held)
         effort, recall = trial.least(k, efforts[-1].breadth if efforts else 1)
         efforts.append(effort)
         if k <= QUOTED:
@@ -113,6 +116,7 @@ class _Trial:
     queries: Vectors
     floor: Vectors
     """float32 ``[Q, 1]``: what a true answer scores at least; ties are as good as others."""
+    held: bool
 
     def least(self, k: int, start: int) -> tuple[Effort, float]:
         """The cheapest effort that reaches the recall, and its recall."""
@@ -160,7 +164,7 @@ class _Trial:
         return Effort(k, breadth, len(curve) - 1 + k), float(curve[-1])
 
     def _curve(self, breadth: int, k: int) -> tuple[Vectors, Vectors]:
-        """Recall when the first ``k``, ``k + 1``, ... answers are re-scored, and what it surely is."""
+        """Recall, and what it surely is, when ``k``, ``k + 1``, ... answers are re-scored."""
         deepest = min(k * _DEEPEST, len(self.vectors)) if self.plan.kind in CODED else k
         params, kept = parameters(self.index, breadth, None)
         scores, found = self.index.search(self.queries, deepest, params=params)
@@ -168,7 +172,8 @@ class _Trial:
         if self.plan.kind in CODED:
             scores = true_scores(self.vectors, self.queries, found)
         hits = np.cumsum(scores >= self.floor, axis=1)[:, k - 1 :]
-        recalls = np.minimum(hits, k) / k  # [Q, depths]
+        itself = int(self.held and k > 1)
+        recalls = np.maximum(np.minimum(hits, k) - itself, 0) / (k - itself)  # [Q, depths]
         curve: Vectors = recalls.mean(axis=0)
         return curve, curve - _SURE * recalls.std(axis=0) / np.sqrt(len(recalls))
 

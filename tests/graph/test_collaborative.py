@@ -15,7 +15,12 @@ from graph.evidence import Evidence, FilterSizes, build_filters, gather_evidence
 from graph.implicit_factors import FactorSizes
 from graph.schema import GraphError
 
-SIZES = FilterSizes(n_neighbours=30, ridge_neighbours=10, rank=8, factors=FactorSizes(width=6))
+SIZES = FilterSizes(
+    n_neighbours=30,
+    ridge_neighbours=10,
+    rank=8,
+    factors=(FactorSizes(width=6), FactorSizes(width=12)),
+)
 CONFIG = CollaborativeConfig(sizes=SIZES, n_candidates=30, hidden_share=0.2, n_blends=1)
 
 
@@ -77,9 +82,9 @@ def test_evidence_is_what_each_filter_says_of_every_item() -> None:
     whole = (spectrum.users[users] * spectrum.strength) @ spectrum.items.T
     expected = np.take_along_axis(whole, found.items, axis=1)
     np.testing.assert_allclose(found.signed[:, :, 1:6].sum(axis=2), expected, atol=1e-5)
-    fitted = filters.factors.users[users] @ filters.factors.items.T
-    expected = np.take_along_axis(fitted, found.items, axis=1)
-    np.testing.assert_allclose(found.signed[:, :, -1], expected, atol=1e-5)
+    for column, fitted in enumerate(filters.factors, start=7):
+        expected = np.take_along_axis(fitted.users[users] @ fitted.items.T, found.items, axis=1)
+        np.testing.assert_allclose(found.signed[:, :, column], expected, atol=1e-5)
 
 
 def test_votes_leave_out_the_user() -> None:

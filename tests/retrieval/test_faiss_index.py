@@ -25,6 +25,7 @@ from retrieval.index import (
 )
 from retrieval.index.base import Rows, Vectors
 from retrieval.index.segment import COMPARE_UP_TO, Living, search_segment
+from retrieval.index.structures import centres_of, with_whole_centres
 
 DIM = 16
 N = 60_000
@@ -356,6 +357,24 @@ def test_a_device_that_passes_over_nothing_answers_only_what_lives(centres: np.n
     want = search_segment(base, base.index, queries, 20, living).found
     assert_array_equal(got.rows, want.rows)
     assert got.valid.all()
+
+
+@pytest.mark.parametrize("kind", [Kind.FLAT, Kind.IVF_FLAT, Kind.IVF_SQ8])
+def test_what_goes_to_a_gpu_has_whole_centres_and_answers_alike(
+    kind: Kind, centres: np.ndarray
+) -> None:
+    vectors = near(centres, 2000, np.random.default_rng(16))
+    plan = IndexPlan(kind, 0 if kind is Kind.FLAT else 40)
+    index = build_index(np.arange(2000), vectors, plan=plan)._now.base.index
+    whole = with_whole_centres(index)
+    (one, at), (two, there) = (which.search(vectors[:50], 10) for which in (index, whole))
+    assert (at == there).mean() > 0.98
+    assert_allclose(two, one, atol=5e-3)  # the codes of SQ8 lean on the score of the centre
+    if kind is Kind.FLAT:
+        assert whole is index
+    else:
+        assert type(centres_of(whole)).__name__ == "IndexFlatIP"
+        assert centres_of(index).code_size == 2 * DIM  # and the index keeps its own
 
 
 def test_without_a_gpu_the_move_is_refused(lists: FaissIndex) -> None:
