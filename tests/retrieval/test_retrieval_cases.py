@@ -60,7 +60,7 @@ def test_a_fresh_process_answers(folder: Path) -> None:
 
 def test_codes_cost_what_they_say(shop: Catalogue, tmp_path: Path) -> None:
     (figures,) = measure_memory(shop, [IndexPlan(Kind.IVF_RABITQ, 50, 2)], tmp_path)
-    assert figures.bytes_without_ids == pytest.approx(32 * 2 / 8 + 20 + 50 * 4 * 32 / N)
+    assert figures.bytes_without_ids == pytest.approx(32 * 2 / 8 + 20 + 50 * 2 * 32 / N)
     assert figures.recall >= 0.93
 
 
