@@ -14,9 +14,8 @@ from engine.node_names import category_parents, names_of
 from engine.own_facts import own_facts
 from engine.scene_links import with_scene
 from engine.show_graph import KNOWLEDGE, NAMES_FILE
+from engine.types import KINDS, EventKind
 from graph import Relation, build_graph
-
-DERIVED = (Relation.BOUGHT_WITH, Relation.VIEWED_THEN_BOUGHT)
 
 
 def write_knowledge(folder: Path, job: Job) -> None:
@@ -33,12 +32,13 @@ def write_knowledge(folder: Path, job: Job) -> None:
         events,
         as_of_unix_s=as_of,
     )
+    viewed = (events.kind == KINDS.index(EventKind.VIEW)).any()
     kg = build_graph(
         tables,
         as_of_unix_s=as_of,
         half_life_days=job.config.graph.half_life_days,
         n_neighbours=job.config.graph.n_neighbours,
-        derive=DERIVED,
+        derive=(Relation.BOUGHT_WITH, *((Relation.VIEWED_THEN_BOUGHT,) if viewed else ())),
     )
     kg.save(folder / KNOWLEDGE)
     names.save(folder / NAMES_FILE)

@@ -51,7 +51,7 @@ def with_scene(
         dataset: The shop.
         vocabulary: Its ids.
         events: Those that the tables were made from, dismissals among them or not.
-        as_of_unix_s: Offers that start later are not known yet.
+        as_of_unix_s: Only offers that run then are told.
     """
     telling = events.where(kind_weights()[events.kind] > 0)
     found = (
@@ -99,11 +99,13 @@ def _prices(dataset: Dataset) -> Iterator[Named]:
 
 
 def _offers(dataset: Dataset, vocabulary: Vocabulary, as_of_unix_s: int) -> Iterator[Named]:
-    """Items of one campaign: the same kind of offer, at the same place, over the same days."""
+    """Items of one running campaign: the same kind of offer, place and days.
+
+    A grocer's year holds millions of offers that are over; they are no facts of today.
+    """
     as_of = datetime.fromtimestamp(as_of_unix_s, UTC)
-    known = dataset.offers.filter(
-        (pl.col("starts_at") < as_of) & pl.col("item_id").is_in(list(vocabulary.items.ids))
-    )
+    runs = (pl.col("starts_at") < as_of) & (pl.col("ends_at") > as_of)
+    known = dataset.offers.filter(runs & pl.col("item_id").is_in(list(vocabulary.items.ids)))
     campaign = pl.format(
         "{} {}, {} to {}",
         "kind",
