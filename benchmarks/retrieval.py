@@ -9,6 +9,7 @@ need the extra ``peers``; the sections about items need the demo's run.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,13 +46,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.retrieval", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="SECTION")
     parser.add_argument("--vectors", type=int, default=1_000_000)
+    parser.add_argument("--peers", nargs="*", default=["hnswlib", "usearch"])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--demo", type=Path, default=Path("data/complete-journey"))
     parser.add_argument("--run", type=Path, default=Path("runs/demo"))
     given = parser.parse_args()
     shop = cache(lambda: catalogue(given.vectors))
     sections = (
-        Section("search", "One search", lambda: _search(shop())),
+        Section("search", "One search", lambda: _search(shop(), given.peers)),
         Section("filters", "Filters", lambda: _filters(shop())),
         Section("changes", "Changes while searching", lambda: _changes(shop())),
         Section("memory", "Bytes per item", lambda: _memory(shop())),
@@ -75,16 +77,14 @@ def _built(shop: Catalogue) -> Path:
     return folder
 
 
-def _search(shop: Catalogue) -> Found:
+def _search(shop: Catalogue, names: Sequence[str]) -> Found:
     try:
         from benchmarks.retrieval_cases.search import hnswlib_peer, measure_search, usearch_peer
     except ImportError as error:
         raise SystemExit(f"{error.name} is missing: pip install 'vitrine-rec[peers]'") from error
     n = len(shop.vectors)
-    peers = (
-        hnswlib_peer(shop, WORK / f"hnswlib-{n}"),
-        usearch_peer(shop, WORK / f"usearch-{n}"),
-    )
+    makers = {"hnswlib": hnswlib_peer, "usearch": usearch_peer}
+    peers = tuple(makers[name](shop, WORK / f"{name}-{n}") for name in names)
     found = measure_search(shop, _built(shop), peers, recall=GOAL_RECALL)
     cases = (
         case("p50_vs_raw", found.vs_raw, "x", "<= 1.15"),

@@ -238,7 +238,7 @@ def _keep_gap(
     if not any(map(str.isalnum, words)) and not any(c > "\x7f" for c in words):
         spans.append(Span(start, end, text[start:end], "filler", ""))
         return
-    words = words.removeprefix("的").removesuffix("的") or words
+    words = words.removeprefix("的").removesuffix("的").strip() or words
     room = MAX_WISH - len(", ".join([*pieces, ""]))
     if len(words) > room:
         spans.append(Span(start, end, text[start:end], "unread", ""))

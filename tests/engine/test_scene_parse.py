@@ -385,6 +385,7 @@ def test_any_text_is_read_and_nothing_of_it_is_lost(text):
 
 
 @settings(max_examples=150, deadline=None)
+@example("0 的0°", None)
 @given(TEXTS, st.sampled_from([None, "US", "CN"]))
 def test_a_rendered_scene_reads_back_as_itself(text, country):
     scene = read_scene(text, now=NOW, country=country).scene

@@ -175,14 +175,20 @@ def test_one_query_wakes_no_thread() -> None:
         pytest.skip("threads are counted in /proc, which only Linux has")
     settings = os.environ | {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "1"}
     root = Path(__file__).parents[2]
-    ran = subprocess.run(
-        [sys.executable, "-c", _COUNT],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=settings,
-        cwd=root,
-    )
-    alone, many = map(int, ran.stdout.split())
-    assert alone == 0
+    counts = []
+    for _ in range(3):
+        ran = subprocess.run(
+            [sys.executable, "-c", _COUNT],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=settings,
+            cwd=root,
+        )
+        alone, many = map(int, ran.stdout.split())
+        counts.append(alone)
+        if alone == 0:
+            break
+    # A pool that one query wakes is there every time; a stray thread of a busy machine is not.
+    assert 0 in counts
     assert many > 0
