@@ -8,12 +8,10 @@ crops count was chosen on the rooms of the training split.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from PIL import Image
 
 from benchmarks.encoder_cases.figures import (
     Bool,
@@ -25,44 +23,18 @@ from benchmarks.encoder_cases.figures import (
     recall_at,
 )
 from encoders import fuse
+from engine import room_photo
 
 PRODUCTS = "ikea_products.parquet"
 ROOMS = "ikea_rooms.parquet"
 PAIRS = "ikea_room_items.parquet"
 
-SCALES = (1.0, 1 / 2, 1 / 3)
-BEST_CROPS = 2
 K = 20
 
 
-def windows(width: int, height: int) -> list[tuple[int, int, int, int]]:
-    """Crops (left, top, right, bottom) of a picture: 1 + 3x3 + 5x5, each half over the next."""
-    boxes = []
-    for scale in SCALES:
-        across, down = round(width * scale), round(height * scale)
-        steps = 2 * round(1 / scale) - 1
-        for top in np.linspace(0, height - down, steps).round().astype(int).tolist():
-            for left in np.linspace(0, width - across, steps).round().astype(int).tolist():
-                boxes.append((left, top, left + across, top + down))
-    return boxes
-
-
-def crops(photo: bytes) -> list[bytes]:
-    """Every window of a photo as a PNG file; the first is the whole photo."""
-    with Image.open(BytesIO(photo)) as picture:
-        upright = picture.convert("RGB")
-    files = []
-    for box in windows(*upright.size):
-        file = BytesIO()
-        upright.crop(box).save(file, "PNG", compress_level=1)
-        files.append(file.getvalue())
-    return files
-
-
-def best_crops(scores: Float32, best: int = BEST_CROPS) -> Float32:
+def best_crops(scores: Float32, best: int = room_photo.BEST_CROPS) -> Float32:
     """Mean of each item's best crops: ``[crops, I]`` to ``[I]`` float32."""
-    mean: Float32 = np.sort(scores, axis=0)[-best:].mean(axis=0)
-    return mean
+    return room_photo.best_crops(scores.T, best)
 
 
 def rooms(
@@ -87,7 +59,7 @@ def rooms(
     pairs = pl.read_parquet(data / PAIRS).filter(pl.col("room").is_in(photos["room"].implode()))
     photos = photos.filter(pl.col("room").is_in(pairs["room"].implode()))
     relevant = _relevant(photos["room"].to_list(), products["item_id"].to_list(), pairs)
-    pieces = [encode_images(crops(photo)) for photo in photos["image"]]
+    pieces = [encode_images(room_photo.crops(photo)) for photo in photos["image"]]
     galleries = {"": encode_images(products["image"].to_list())}
     if encode_texts is not None:
         galleries["_fused"] = _fused(galleries[""], encode_texts(product_words(products)))

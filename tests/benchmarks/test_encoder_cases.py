@@ -28,7 +28,7 @@ from benchmarks.encoder_cases.figures import (
 from benchmarks.encoder_cases.grocery import full_name, plain_name
 from benchmarks.encoder_cases.headline import SHIPPED_TARGETS, headline_cases
 from benchmarks.encoder_cases.prompts import TEMPLATES, class_vectors, right_class
-from benchmarks.encoder_cases.rooms import best_crops, windows
+from benchmarks.encoder_cases.rooms import best_crops
 from benchmarks.encoder_cases.tables import (
     WORD_CASES,
     Column,
@@ -37,6 +37,7 @@ from benchmarks.encoder_cases.tables import (
     side_by_side,
 )
 from benchmarks.encoder_cases.words import attribute_query, relevance, words
+from engine.room_photo import windows
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
