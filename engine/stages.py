@@ -54,6 +54,7 @@ class StageCache:
         self.folder = folder
         self.reporter = reporter
         self.seconds: dict[str, float] = {}
+        """Of every stage asked for, when it was made: a cached one tells what it took then."""
 
     def run(self, stage: str, reads: Mapping[str, str], make: Callable[[Path], None]) -> Path:
         """The folder of a finished stage, made now unless it is there.
@@ -67,15 +68,18 @@ class StageCache:
         cached = target.is_dir()
         self.reporter.begin(stage, cached=cached)
         started = time.perf_counter()
+        clock = target.with_name(f"{target.name}.seconds")
         if not cached:
             with whole_folder(target) as fresh:
                 make(fresh)
-        self.seconds[stage] = 0.0 if cached else round(time.perf_counter() - started, 1)
+            clock.write_text(f"{time.perf_counter() - started:.1f}", encoding="utf-8")
+        self.seconds[stage] = float(clock.read_text(encoding="utf-8")) if clock.is_file() else 0.0
         return target
 
     def forget(self, stage: Path) -> None:
         """Remove a stage whose output only a finished later stage needed."""
         shutil.rmtree(stage, ignore_errors=True)
+        stage.with_name(f"{stage.name}.seconds").unlink(missing_ok=True)
 
 
 def key_of(stage: str, reads: Mapping[str, str]) -> str:
