@@ -64,7 +64,9 @@ def stage_files(run: Path) -> dict[str, str]:
     return {
         f"{file.relative_to(stages).parts[0].rsplit('-', 1)[0]}/{file.name}": file_hash(file)
         for file in stages.rglob("*")
-        if file.is_file() and file.relative_to(stages).parts[0] != "vectors"
+        if file.is_file()
+        and file.parent != stages  # how long each stage took
+        and file.relative_to(stages).parts[0] != "vectors"
     }
 
 
