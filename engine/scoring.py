@@ -99,7 +99,7 @@ def find(run: Run, asked: Asked) -> Found:
         user,
         nearest_by_taste(run, user, 2 * quota.graph, among),
         run.vocabulary.users.find(asked.user_id),
-        tuple(_wished(run, asked.wishes, np.flatnonzero(allowed))),
+        tuple(_wished(run, asked.wishes, allowed)),
         _like_the_last(run, history, moment, among) if quota.recent else None,
     )
     found = recall(query, run.world, run.tables, quota, allowed)
@@ -177,14 +177,15 @@ def _like_the_last(run: Run, history: History, moment: Moment, among: Ints | Non
     return nearest_by_taste(run, vector, 2 * run.config.candidates.recent, among, "recent")
 
 
-def _wished(run: Run, wishes: Sequence[Wish], allowed: Ints) -> Iterator[Channel]:
+def _wished(run: Run, wishes: Sequence[Wish], allowed: Bools) -> Iterator[Channel]:
     """What the scene's words mean, what they say, what its photo and its weather suggest."""
     quota = run.config.candidates
     limits = {"words": quota.words, "photo": quota.photo, "ambience": quota.words // 4}
+    rows = np.flatnonzero(allowed) if wishes else np.zeros(0, np.int64)
     for wish in wishes:
         n = limits[wish.channel]
         if n:
             vector = wish.vector / np.linalg.norm(wish.vector)
-            yield nearest_by_content(run, wish.channel, vector, n, allowed)
+            yield nearest_by_content(run, wish.channel, vector, n, rows)
         if wish.text is not None and quota.terms:
-            yield nearest_by_terms(run, wish.text, quota.terms, allowed)
+            yield nearest_by_terms(run, wish.text, quota.terms, rows)
