@@ -34,7 +34,7 @@ from engine.config import EngineConfig
 from engine.content import PARTS, Content, encode_parts, learn_gates, searchable_texts
 from engine.dataset import Dataset
 from engine.job import Job, assemble, fixed, recommendable, write_graph
-from engine.knowledge import write_knowledge
+from engine.knowledge import lean_graph, write_knowledge
 from engine.learn import (
     Past,
     Teacher,
@@ -47,7 +47,7 @@ from engine.learn import (
 from engine.sides import Sides
 from engine.stages import Reporter, Silent, StageCache
 from engine.vocabulary import Vocabulary, load_interactions
-from graph import GraphTables, build_graph, fit
+from graph import GraphTables, fit
 from graph.alignment import align_items
 from retrieval.index import build_index, open_index
 from retrieval.recall import Tables, token_vectors
@@ -161,12 +161,7 @@ def _graph(
     config = job.config.graph
 
     def make(folder: Path) -> None:
-        kg = build_graph(
-            tables,
-            as_of_unix_s=as_of,
-            half_life_days=config.half_life_days,
-            n_neighbours=config.n_neighbours,
-        )
+        kg = lean_graph(job, tables, as_of)
         vectors = fit(kg, tables, content.vectors, content.known, config, seed=job.seed)
         item_vectors = vectors.items
         if like is not None:
@@ -174,7 +169,7 @@ def _graph(
         metrics = {"trained": vectors.trained, **asdict(vectors.metrics)}
         write_graph(folder, job, kg, item_vectors, metrics)
         if like is not None:
-            write_knowledge(folder, job)
+            write_knowledge(folder, job, tables)
 
     reads = {
         "encoded": encoded.name,

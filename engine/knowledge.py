@@ -8,33 +8,41 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.arrays import graph_tables
 from engine.job import Job
 from engine.node_names import category_parents, names_of
 from engine.own_facts import own_facts
 from engine.scene_links import with_scene
 from engine.show_graph import KNOWLEDGE, NAMES_FILE
 from engine.types import KINDS, EventKind
-from graph import Relation, build_graph
+from graph import GraphTables, KnowledgeGraph, Relation, build_graph
 
 
-def write_knowledge(folder: Path, job: Job) -> None:
-    """Write the wide graph as of the job's moment and its names into the graph stage."""
+def lean_graph(job: Job, tables: GraphTables, as_of_unix_s: int) -> KnowledgeGraph:
+    """The graph that the network is fitted on, and in which reasons find paths."""
+    return build_graph(
+        tables,
+        as_of_unix_s=as_of_unix_s,
+        half_life_days=job.config.graph.half_life_days,
+        n_neighbours=job.config.graph.n_neighbours,
+    )
+
+
+def write_knowledge(folder: Path, job: Job, tables: GraphTables) -> None:
+    """Write the wide graph as of the job's moment and its names into the graph stage.
+
+    Args:
+        folder: Of the stage.
+        job: What is trained.
+        tables: Of :func:`engine.arrays.graph_tables`, from all events of the job.
+    """
     dataset, vocabulary, as_of = job.dataset, job.vocabulary, job.as_of_unix_s
     events = job.past.events.before(as_of)
     known = names_of(dataset.items, vocabulary)
     names = own_facts(dataset.triples, known, category_parents(dataset.items)).names
-    tables, names = with_scene(
-        graph_tables(dataset, vocabulary, events),
-        names,
-        dataset,
-        vocabulary,
-        events,
-        as_of_unix_s=as_of,
-    )
+    wide, names = with_scene(tables, names, dataset, vocabulary, events, as_of_unix_s=as_of)
     viewed = (events.kind == KINDS.index(EventKind.VIEW)).any()
     kg = build_graph(
-        tables,
+        wide,
         as_of_unix_s=as_of,
         half_life_days=job.config.graph.half_life_days,
         n_neighbours=job.config.graph.n_neighbours,

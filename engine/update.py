@@ -43,11 +43,11 @@ from engine.job import (
     recommendable,
     write_graph,
 )
-from engine.knowledge import write_knowledge
+from engine.knowledge import lean_graph, write_knowledge
 from engine.learn import Past, world_before
 from engine.stages import Reporter, Silent, StageCache
 from engine.vocabulary import Ids, Vocabulary, load_interactions
-from graph import GraphTables, KnowledgeGraph, build_graph, fit
+from graph import GraphTables, fit
 from graph.refresh import Earlier, Freshness, freshness, refresh_items
 from retrieval.rerank.records import DAY_S
 
@@ -278,11 +278,11 @@ def _joined(old: Interactions, new: Interactions) -> Interactions:
 def _graph(parent: Parent, job: Job, tables: GraphTables, content: Content) -> Path:
     def make(folder: Path) -> None:
         job.stages.reporter.advance(0, 2)
-        kg = _knowledge(job, tables, job.as_of_unix_s)
+        kg = lean_graph(job, tables, job.as_of_unix_s)
         job.stages.reporter.advance(1, 2)
         vectors = _refreshed(parent, job, tables, content, job.as_of_unix_s)
         write_graph(folder, job, kg, vectors, {"refreshed_from": parent.manifest.run_id})
-        write_knowledge(folder, job)
+        write_knowledge(folder, job, tables)
 
     reads = {
         "parent": parent.manifest.run_id,
@@ -290,15 +290,6 @@ def _graph(parent: Parent, job: Job, tables: GraphTables, content: Content) -> P
         "as_of": str(job.as_of_unix_s),
     }
     return job.stages.run("update", reads, make)
-
-
-def _knowledge(job: Job, tables: GraphTables, as_of_unix_s: int) -> KnowledgeGraph:
-    return build_graph(
-        tables,
-        as_of_unix_s=as_of_unix_s,
-        half_life_days=job.config.graph.half_life_days,
-        n_neighbours=job.config.graph.n_neighbours,
-    )
 
 
 def _refreshed(
@@ -325,7 +316,7 @@ def _measure(parent: Parent, job: Job, tables: GraphTables, content: Content) ->
         refreshed = _refreshed(parent, job, tables, content, cut)
         turned = time.perf_counter()
         job.stages.reporter.advance(1, 2)
-        kg = _knowledge(job, tables, cut)
+        kg = lean_graph(job, tables, cut)
         full = fit(kg, tables.until(cut), content.vectors, content.known, graph, seed=job.seed)
         seconds = (turned - begun, time.perf_counter() - turned)
         stale = layout.item_vectors(parent.folder / "graph")
