@@ -168,8 +168,9 @@ def _graph(
             item_vectors = align_items(item_vectors, layout.item_vectors(like))
         metrics = {"trained": vectors.trained, **asdict(vectors.metrics)}
         write_graph(folder, job, kg, item_vectors, metrics)
+        layout.save_relation_weights(folder, vectors.relation_weights)
         if like is not None:
-            write_knowledge(folder, job, tables)
+            write_knowledge(folder, job, tables, Sides.open(encoded).looks)
 
     reads = {
         "encoded": encoded.name,

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from engine.job import Job
 from engine.node_names import category_parents, names_of
 from engine.own_facts import own_facts
 from engine.scene_links import with_scene
 from engine.show_graph import KNOWLEDGE, NAMES_FILE
+from engine.sides import Side
 from engine.types import KINDS, EventKind
-from graph import GraphTables, KnowledgeGraph, Relation, build_graph
+from graph import GraphTables, KnowledgeGraph, Looks, Relation, build_graph
 
 
 def lean_graph(job: Job, tables: GraphTables, as_of_unix_s: int) -> KnowledgeGraph:
@@ -27,13 +30,14 @@ def lean_graph(job: Job, tables: GraphTables, as_of_unix_s: int) -> KnowledgeGra
     )
 
 
-def write_knowledge(folder: Path, job: Job, tables: GraphTables) -> None:
+def write_knowledge(folder: Path, job: Job, tables: GraphTables, looks: Side) -> None:
     """Write the wide graph as of the job's moment and its names into the graph stage.
 
     Args:
         folder: Of the stage.
         job: What is trained.
         tables: Of :func:`engine.arrays.graph_tables`, from all events of the job.
+        looks: What the items look like.
     """
     dataset, vocabulary, as_of = job.dataset, job.vocabulary, job.as_of_unix_s
     events = job.past.events.before(as_of)
@@ -41,12 +45,20 @@ def write_knowledge(folder: Path, job: Job, tables: GraphTables) -> None:
     names = own_facts(dataset.triples, known, category_parents(dataset.items)).names
     wide, names = with_scene(tables, names, dataset, vocabulary, events, as_of_unix_s=as_of)
     viewed = (events.kind == KINDS.index(EventKind.VIEW)).any()
+    pictures = looks.base.astype(np.float32)
+    pictured = np.any(pictures, axis=1)
+    asked = {
+        Relation.BOUGHT_WITH: True,
+        Relation.VIEWED_THEN_BOUGHT: bool(viewed),
+        Relation.LOOKS_LIKE: bool(pictured.any()),
+    }
     kg = build_graph(
         wide,
         as_of_unix_s=as_of,
         half_life_days=job.config.graph.half_life_days,
         n_neighbours=job.config.graph.n_neighbours,
-        derive=(Relation.BOUGHT_WITH, *((Relation.VIEWED_THEN_BOUGHT,) if viewed else ())),
+        derive=[relation for relation, wanted in asked.items() if wanted],
+        looks=Looks(pictures, pictured),
     )
     kg.save(folder / KNOWLEDGE)
     names.save(folder / NAMES_FILE)

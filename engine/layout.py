@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -33,12 +34,25 @@ from retrieval.rerank.records import History, ItemTable
 from retrieval.rerank.trends import Trends
 
 MODEL_FILE = "model.safetensors"
+RELATIONS_FILE = "relation_weights.json"
 
 
 def item_vectors(graph: Path) -> Floats:
     """Graph vectors of the items, float32 ``[I, G]``."""
     vectors: Floats = load_arrays(graph / "vectors.safetensors")["items"]
     return vectors
+
+
+def save_relation_weights(graph: Path, weights: Mapping[str, float]) -> None:
+    """Write what the network lets each relation count; nothing where it has learned nothing."""
+    if weights:
+        write_json(graph / RELATIONS_FILE, dict(weights))
+
+
+def relation_weights(graph: Path) -> Mapping[str, float]:
+    """What the network lets each relation count, of a graph stage; empty without a network."""
+    file = graph / RELATIONS_FILE
+    return {str(k): float(v) for k, v in read_json(file).items()} if file.is_file() else {}
 
 
 def neighbours(graph: Path) -> Neighbours:

@@ -149,7 +149,10 @@ def _path(situation: Situation, row: int) -> str | None:
     """The best graph path from the user to the item, in words."""
     if situation.user is None or row >= situation.run.n_trained:
         return None
-    paths: tuple[Path, ...] = find_paths(situation.run.kg, situation.user, row, 1)
+    run = situation.run
+    paths: tuple[Path, ...] = find_paths(
+        run.kg, situation.user, row, 1, weights=run.relation_weights
+    )
     if not paths:
         return None
     hops = paths[0].hops

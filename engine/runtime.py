@@ -58,6 +58,8 @@ class Run:
     by_content: Searchable
     """Over content vectors."""
     kg: KnowledgeGraph
+    relation_weights: Mapping[str, float]
+    """What the network lets each relation count; empty where the closed form was kept."""
     model: Reranker
     encoder: Encoder
     gates: Gates
@@ -173,6 +175,7 @@ def load_run(folder: Path) -> Run:
         by_taste=open_index(folder / "graph" / "index"),
         by_content=open_index(folder / "content" / "index"),
         kg=KnowledgeGraph.open(folder / "graph" / "kg"),
+        relation_weights=layout.relation_weights(folder / "graph"),
         model=layout.load_reranker(
             folder / "rank",
             token_vectors(vectors, content.vectors),

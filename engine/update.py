@@ -45,6 +45,7 @@ from engine.job import (
 )
 from engine.knowledge import lean_graph, write_knowledge
 from engine.learn import Past, world_before
+from engine.sides import Sides
 from engine.stages import Reporter, Silent, StageCache
 from engine.vocabulary import Ids, Vocabulary, load_interactions
 from graph import GraphTables, fit
@@ -282,7 +283,8 @@ def _graph(parent: Parent, job: Job, tables: GraphTables, content: Content) -> P
         job.stages.reporter.advance(1, 2)
         vectors = _refreshed(parent, job, tables, content, job.as_of_unix_s)
         write_graph(folder, job, kg, vectors, {"refreshed_from": parent.manifest.run_id})
-        write_knowledge(folder, job, tables)
+        layout.save_relation_weights(folder, layout.relation_weights(parent.folder / "graph"))
+        write_knowledge(folder, job, tables, Sides.open(parent.folder / "content").looks)
 
     reads = {
         "parent": parent.manifest.run_id,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import faiss as typed_faiss
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -19,10 +21,18 @@ from graph.schema import (
     decayed_weight,
 )
 
+faiss: Any = typed_faiss  # its stubs lack what its Python layer adds
+
 PAIRS_PER_CHUNK = 4_000_000
 """Pairs of a view and a purchase held at once; about 100 MB."""
 SIMILARITIES_PER_CHUNK = 16_000_000
 """Cosines held at once; 64 MB."""
+MAX_SAME_PICTURE = 12
+"""A picture that more items share is a placeholder: it shows none of them."""
+EXACT_PICTURES = 50_000
+"""Up to so many pictures all pairs are compared; beyond, those of the nearest cells."""
+PROBED_SHARE = 1 / 64
+"""Of the cells, beyond that."""
 MIN_LIFT = 1.2
 """An item belongs to a facet where it sells at least this much above the shop's average."""
 FACET_SHRINKAGE = 5.0
@@ -95,7 +105,11 @@ def visually_alike(
     n_neighbours: int = 10,
     min_cosine: float = 0.5,
 ) -> tuple[Ints, Ints, Floats]:
-    """The items whose pictures are nearest, by cosine, chunk by chunk.
+    """The items whose pictures are nearest, by cosine.
+
+    Pictures that more than ``MAX_SAME_PICTURE`` items share are passed over. Up to
+    ``EXACT_PICTURES`` all pairs are compared, chunk by chunk; beyond, an inverted file of FAISS
+    compares those of the nearest cells.
 
     Args:
         vectors: Of the pictures, float32 ``[I, D]``, of any length.
@@ -115,16 +129,17 @@ def visually_alike(
             f"vectors have shape {vectors.shape}, known {known.shape}: expected [I, D] and [I]"
         )
     length = np.linalg.norm(vectors, axis=1)
-    items = np.flatnonzero(known & (length > 0))
+    items = _own_pictures(vectors, np.flatnonzero(known & (length > 0)))
     width = min(n_neighbours, len(items) - 1)
     if width < 1:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
     unit = vectors[items] / length[items, None]
+    nearest = _all_pairs(unit) if len(items) <= EXACT_PICTURES else _by_cells(unit)
     heads, tails, cosines = [], [], []
     chunk = max(1, SIMILARITIES_PER_CHUNK // len(items))
     for first in range(0, len(items), chunk):
         rows = np.arange(first, min(first + chunk, len(items)))
-        near, cosine = _nearest(unit, rows, width)
+        near, cosine = nearest(rows, width)
         alike = cosine >= min_cosine
         heads.append(items[np.repeat(rows, alike.sum(axis=1))])
         tails.append(items[near[alike]])
@@ -132,14 +147,48 @@ def visually_alike(
     return np.concatenate(heads), np.concatenate(tails), np.concatenate(cosines)
 
 
-def _nearest(unit: Floats, rows: Ints, width: int) -> tuple[Ints, Floats]:
-    """The rows with the highest cosine to each of some rows, best first, without itself."""
-    cosine = unit[rows] @ unit.T
-    cosine[np.arange(len(rows)), rows] = -np.inf
-    near = np.argpartition(-cosine, width - 1, axis=1)[:, :width]
-    value = np.take_along_axis(cosine, near, axis=1)
-    order = np.argsort(-value, axis=1, kind="stable")
-    return np.take_along_axis(near, order, axis=1), np.take_along_axis(value, order, axis=1)
+def _own_pictures(vectors: Floats, items: Ints) -> Ints:
+    """Those of the items whose picture few others share."""
+    if not len(items):
+        return items
+    shown = np.ascontiguousarray(vectors[items])
+    picture = shown.view(np.dtype((np.void, shown.itemsize * shown.shape[1]))).ravel()
+    _, of, sharing = np.unique(picture, return_inverse=True, return_counts=True)
+    own: Ints = items[sharing[of] <= MAX_SAME_PICTURE]
+    return own
+
+
+Nearest = Callable[[Ints, int], tuple[Ints, Floats]]
+"""For some rows and a width: the rows with the highest cosine to each, best first, without
+itself, and the cosines; -inf where there is none."""
+
+
+def _all_pairs(unit: Floats) -> Nearest:
+    def nearest(rows: Ints, width: int) -> tuple[Ints, Floats]:
+        cosine = unit[rows] @ unit.T
+        cosine[np.arange(len(rows)), rows] = -np.inf
+        near = np.argpartition(-cosine, width - 1, axis=1)[:, :width]
+        value = np.take_along_axis(cosine, near, axis=1)
+        order = np.argsort(-value, axis=1, kind="stable")
+        return np.take_along_axis(near, order, axis=1), np.take_along_axis(value, order, axis=1)
+
+    return nearest
+
+
+def _by_cells(unit: Floats) -> Nearest:
+    n_cells = int(4 * np.sqrt(len(unit)))
+    cells = faiss.index_factory(unit.shape[1], f"IVF{n_cells},Flat", faiss.METRIC_INNER_PRODUCT)
+    cells.train(unit[:: max(1, len(unit) // (64 * n_cells))])
+    cells.add(unit)
+    cells.nprobe = max(8, int(n_cells * PROBED_SHARE))
+
+    def nearest(rows: Ints, width: int) -> tuple[Ints, Floats]:
+        cosine, near = cells.search(unit[rows], width + 1)
+        cosine[(near == rows[:, None]) | (near < 0)] = -np.inf
+        order = np.argsort(-cosine, axis=1, kind="stable")[:, :width]
+        return np.take_along_axis(near, order, axis=1), np.take_along_axis(cosine, order, axis=1)
+
+    return nearest
 
 
 def facet_strength(

@@ -32,6 +32,7 @@ class Link:
     """Messages into one node type: the mean over a relation, or over two in a row."""
 
     name: str
+    relation: str
     source: str
     target: str
     hops: tuple[Adjacency, ...]
@@ -160,7 +161,8 @@ def _links(
 ) -> tuple[Link, ...]:
     """Both directions of every relation; users only pass on what their items say."""
     to_items = Adjacency.mean(sp.csr_array(pairs.T), device)
-    links = [Link("interacted", NodeType.ITEM, NodeType.ITEM, (readout, to_items))]
+    hops = (readout, to_items)
+    links = [Link("interacted", Relation.INTERACTED, NodeType.ITEM, NodeType.ITEM, hops)]
     starts = dict(zip(kg.node_types, kg.offsets, strict=False))
     sizes = dict(kg.stats().n_nodes)
     for k, (head_type, relation, tail_type) in enumerate(kg.edge_types):
@@ -172,9 +174,10 @@ def _links(
         if not weights.nnz:
             continue
         name = f"{relation} {tail_type}"
-        links.append(Link(name, tail_type, head_type, (Adjacency.mean(weights, device),)))
+        there = Adjacency.mean(weights, device)
+        links.append(Link(name, relation, tail_type, head_type, (there,)))
         # bought_with is near symmetric: its other direction would say the same twice.
         if relation != Relation.BOUGHT_WITH:
             back = Adjacency.mean(sp.csr_array(weights.T), device)
-            links.append(Link(f"{name} of", head_type, tail_type, (back,)))
+            links.append(Link(f"{name} of", relation, head_type, tail_type, (back,)))
     return tuple(links)

@@ -30,6 +30,7 @@ class TimedLink:
     """One relation into a node type, each hop with the times of its edges."""
 
     name: str
+    relation: str
     source: str
     target: str
     hops: tuple[TimedRows, ...]
@@ -59,7 +60,8 @@ class Parts:
         pairs = inputs.pairs.tocoo()
         at = _times(kg, names.index(Relation.INTERACTED), inputs.pairs)
         to_users, to_items = TimedRows.of(pairs, at), TimedRows.of(pairs.T.tocoo(), at)
-        links = [TimedLink("interacted", NodeType.ITEM, NodeType.ITEM, (to_users, to_items))]
+        hops = (to_users, to_items)
+        links = [TimedLink("interacted", Relation.INTERACTED, NodeType.ITEM, NodeType.ITEM, hops)]
         links += [
             _untimed(link)
             for link in inputs.links
@@ -143,7 +145,7 @@ class Parts:
             place = np.searchsorted(to, target), np.searchsorted(of, source)
             matrix = _matrix(*place, weight, (len(to), len(of)))
             hops = (Adjacency.mean(matrix, device),)
-            links.append(Link(link.name, link.source, link.target, hops))
+            links.append(Link(link.name, link.relation, link.source, link.target, hops))
         rows = {name: torch.from_numpy(found).to(device) for name, found in part.rows.items()}
         none = torch.zeros(0, dtype=torch.int64, device=device)
         sides = {str(name) for link in self.links for name in (link.source, link.target)}
@@ -205,7 +207,8 @@ def _untimed(link: Link) -> TimedLink:
     n_to, n_of = forward.shape
     indptr, indices = forward.crow_indices().numpy(), forward.col_indices().numpy()
     weights = sp.csr_array((forward.values().numpy(), indices, indptr), shape=(n_to, n_of))
-    return TimedLink(link.name, link.source, link.target, (TimedRows.of(weights.tocoo(), None),))
+    rows = TimedRows.of(weights.tocoo(), None)
+    return TimedLink(link.name, link.relation, link.source, link.target, (rows,))
 
 
 def _times(kg: KnowledgeGraph, k: int, pairs: sp.csr_array) -> Ints:

@@ -98,6 +98,21 @@ class GraphModel(nn.Module):
         first, last = unit_or(states[0], common), unit_or(taste, common)
         return last, popularity.clamp(0, MAX_POPULARITY), first
 
+    def relation_weights(self) -> dict[str, float]:
+        """How much each relation counts in what an item's taste is made of; the most counts 1.
+
+        The mean, over the layers, of the weights ``α`` of the links into items. A relation that
+        reaches items along several links counts as their sum.
+        """
+        total: dict[str, float] = {}
+        for links, gates in zip(self.links, self.gates, strict=True):
+            into = [link.relation for link in links if link.target == NodeType.ITEM]
+            alpha = torch.softmax(gates.get_parameter(NodeType.ITEM).detach(), dim=0)
+            for relation, weight in zip(into, alpha[1:].tolist(), strict=True):
+                total[relation] = total.get(relation, 0.0) + weight
+        most = max(total.values(), default=1.0)
+        return {relation: weight / most for relation, weight in total.items()}
+
     def _start(self, inputs: GraphInputs, shown: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """State of every node before propagation, and the items' offsets of popularity."""
         offset: Tensor = self.offset

@@ -103,7 +103,8 @@ def fit(
         return GraphVectors(_users(final, items), items, False, metrics)
     model.load_state_dict(best.weights)
     items = with_cold_items(_items(model, final), final, past, content)
-    return GraphVectors(_users(final, items), items, True, metrics)
+    weights = model.relation_weights()
+    return GraphVectors(_users(final, items), items, True, metrics, weights)
 
 
 def _closed_form(

@@ -10,7 +10,8 @@ cosine ``0.8 p + 0.6 sqrt(1 - p²) d·t`` is popularity plus taste, and a user w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -50,6 +51,9 @@ class GraphVectors:
     trained: bool
     """True where the network beat the closed form on validation, False where it did not."""
     metrics: FitMetrics
+    relation_weights: Mapping[str, float] = field(default_factory=dict)
+    """How much the network lets each relation count, for :func:`graph.find_paths`; the closed
+    form has learned none."""
 
 
 def join_items(taste: Tensor, popularity: Tensor) -> Tensor:

@@ -112,6 +112,38 @@ def test_alike_by_chunks_is_alike_at_once(vectors: np.ndarray, known: np.ndarray
     assert (whole[2] <= 1).all()
 
 
+def cosine_by_pair(
+    head: np.ndarray, tail: np.ndarray, cosine: np.ndarray
+) -> dict[tuple[int, int], float]:
+    pairs = zip(head.tolist(), tail.tolist(), strict=True)
+    return dict(zip(pairs, cosine.tolist(), strict=True))
+
+
+def test_alike_among_many_pictures_by_the_nearest_cells_is_nearly_alike_among_all() -> None:
+    vectors = np.random.default_rng(0).normal(size=(600, 6)).astype(np.float32)
+    known = np.ones(600, np.bool_)
+    whole = visually_alike(vectors, known)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "EXACT_PICTURES", 100)
+        near = visually_alike(vectors, known)
+    whole_by, near_by = (cosine_by_pair(*found) for found in (whole, near))
+    shared = whole_by.keys() & near_by.keys()
+    assert len(shared) > 0.8 * len(whole_by)
+    assert all(i != j for i, j in near_by)
+    assert all(near_by[pair] == pytest.approx(whole_by[pair], abs=1e-5) for pair in shared)
+
+
+def test_a_picture_that_many_items_share_likens_none_of_them() -> None:
+    vectors = np.ones((module.MAX_SAME_PICTURE + 3, 2), np.float32)
+    vectors[-2:] = [[1.0, 0.9], [1.0, 0.8]]
+    head, tail, _ = visually_alike(vectors, np.ones(len(vectors), np.bool_))
+    last = len(vectors) - 1
+    assert set(zip(head.tolist(), tail.tolist(), strict=True)) == {
+        (last, last - 1),
+        (last - 1, last),
+    }
+
+
 def test_a_facet_joins_what_it_favours_by_hand() -> None:
     tables = visits(*[(s, s % 2, 1.0, True) for s in range(40)])
     season = np.where(tables.item == 0, 0, np.arange(40) % 4 // 2)  # item 1: half in each

@@ -54,6 +54,17 @@ def test_propagation_and_its_gradient_equal_the_dense_mean() -> None:
     torch.testing.assert_close(gradient, dense.T @ direction)
 
 
+def test_relation_weights_are_the_gates_into_items_by_hand(inputs: GraphInputs) -> None:
+    model = shaken(inputs)
+    into = [link.relation for link in inputs.links if link.target == "item"]
+    assert len(into) == len(set(into)) == 4
+    alphas = [torch.softmax(gates.get_parameter("item").detach(), 0)[1:] for gates in model.gates]
+    mean = (sum(alphas) / len(alphas)).tolist()
+    expected = {name: weight / max(mean) for name, weight in zip(into, mean, strict=True)}
+    assert model.relation_weights() == pytest.approx(expected)
+    assert max(model.relation_weights().values()) == 1.0
+
+
 def test_forward_equals_a_dense_oracle(inputs: GraphInputs) -> None:
     model = shaken(inputs)
     shown = (torch.arange(80) % 3 > 0).float()

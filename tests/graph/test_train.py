@@ -70,6 +70,11 @@ def test_the_better_of_the_two_is_kept(vectors: GraphVectors) -> None:
     assert metrics.n_validation_users > 30
 
 
+def test_relation_weights_come_with_the_network_alone(vectors: GraphVectors) -> None:
+    assert bool(vectors.relation_weights) == vectors.trained
+    assert all(0 < weight <= 1 for weight in vectors.relation_weights.values())
+
+
 def test_a_network_that_learns_nonsense_is_not_kept(shop: Shop) -> None:
     wild = SMALL.model_copy(update={"learning_rate": 50.0, "epochs": 2})
     found = fitted(shop, wild)
