@@ -2,14 +2,23 @@
 
 from graph.build import Looks, build_graph
 from graph.co_occurrence import bought_with
+from graph.collaborative import Collaborative, CollaborativeConfig, fit_collaborative
 from graph.config import GraphConfig
 from graph.edges import Edges, EdgeType
-from graph.fold_in import ItemMap, embed_items, embed_users, fit_item_map, interest
+from graph.fold_in import (
+    ItemMap,
+    embed_items,
+    embed_new_items,
+    embed_users,
+    fit_item_map,
+    interest,
+)
 from graph.incremental import GrowingGraph, extend_graph, start_graph
 from graph.kg import Adjacent, GraphStats, KnowledgeGraph
 from graph.losses import bpr, sampled_softmax
 from graph.model import GraphModel
 from graph.paths import Hop, Path, find_paths
+from graph.refresh import Earlier, Freshness, freshness, refresh_items
 from graph.schema import (
     Facet,
     FactTable,
@@ -26,12 +35,16 @@ from graph.vectors import FitMetrics, GraphVectors
 
 __all__ = [
     "Adjacent",
+    "Collaborative",
+    "CollaborativeConfig",
+    "Earlier",
     "EdgeType",
     "Edges",
     "Epoch",
     "Facet",
     "FactTable",
     "FitMetrics",
+    "Freshness",
     "GraphConfig",
     "GraphError",
     "GraphModel",
@@ -53,12 +66,16 @@ __all__ = [
     "build_graph",
     "decayed_weight",
     "embed_items",
+    "embed_new_items",
     "embed_users",
     "extend_graph",
     "find_paths",
     "fit",
+    "fit_collaborative",
     "fit_item_map",
+    "freshness",
     "interest",
+    "refresh_items",
     "sampled_softmax",
     "spectral_state",
     "start_graph",
