@@ -18,23 +18,24 @@ class SequenceConfig(BaseModel):
     """Transformer layers."""
     max_events: PositiveInt = 50
     """Last events that are read."""
-    dropout: float = Field(0.2, ge=0, lt=1)
+    dropout: float = Field(0.4, ge=0, lt=1)
     """On items and inside layers."""
     positions: bool = True
     """Learn a vector for how many events ago something was."""
     time_bias: bool = True
     """Bias attention by the time between two events."""
-    negatives: PositiveInt = 1024
-    """Items drawn per step; every position of the batch is scored against all of them."""
-    popularity_exponent: float = Field(0.5, ge=0, le=1)
+    negatives: PositiveInt | None = 512
+    """Items drawn per step; every position of the batch is scored against all of them. None
+    scores every item of the catalogue instead."""
+    popularity_exponent: float = Field(0.0, ge=0, le=1)
     """Items are drawn in proportion to count to this power; 0 is uniform."""
     batch_size: PositiveInt = 256
     """Users per step."""
-    epochs: NonNegativeInt = 200
+    epochs: NonNegativeInt = 100
     """Epochs at most."""
-    patience: PositiveInt = 15
+    patience: PositiveInt = 3
     """Epochs without a better validation NDCG@10 before training stops."""
-    learning_rate: PositiveFloat = 1e-3
+    learning_rate: PositiveFloat = 4e-3
     """Of AdamW."""
     weight_decay: float = Field(0.0, ge=0)
     """Of AdamW."""

@@ -27,6 +27,10 @@ class Padded:
     at_unix_s: Tensor
     valid: Tensor
 
+    def to(self, device: torch.device) -> Padded:
+        """The same on another device."""
+        return Padded(self.item.to(device), self.at_unix_s.to(device), self.valid.to(device))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Histories:
@@ -80,6 +84,19 @@ class Histories:
         before = np.concatenate([[0], np.cumsum(self.at_unix_s < at_unix_s)])
         return self._first(before[self.starts[1:]] - before[self.starts[:-1]])
 
+    def windows(self, n: int) -> Histories:
+        """Every history in pieces of at most ``n`` events, as if each were a user.
+
+        Pieces are counted from the end of a history, and each begins with the event that ends the
+        one before: every event but the first of a user follows another in exactly one piece.
+        """
+        pieces = np.maximum(-(-(self.lengths - 1) // (n - 1)), 1)
+        owner = np.repeat(np.arange(len(self)), pieces)
+        to_go = np.repeat(np.cumsum(pieces), pieces) - np.arange(len(owner)) - 1
+        end = self.lengths[owner] - to_go * (n - 1)
+        begin = np.maximum(end - n, 0)
+        return self._cut(self.starts[owner] + begin, end - begin)
+
     def last_item(self) -> Rows:
         """The last item of each user, int64 ``[U]``; -1 for users without events."""
         if not len(self.item):
@@ -100,8 +117,11 @@ class Histories:
         return Padded(*(torch.from_numpy(array) for array in (item, time, valid)))
 
     def _first(self, kept: Rows) -> Histories:
-        starts = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
-        at = np.repeat(self.starts[:-1] - starts[:-1], kept) + np.arange(starts[-1])
+        return self._cut(self.starts[:-1], kept)
+
+    def _cut(self, begin: Rows, lengths: Rows) -> Histories:
+        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        at = np.repeat(begin - starts[:-1], lengths) + np.arange(starts[-1])
         return Histories(starts, self.item[at], self.at_unix_s[at])
 
 

@@ -9,7 +9,7 @@ cannot win by length alone; logits are cosines over a temperature.
 
 The model reads times of the past only. It never sees the time of the event that it predicts.
 
-Alphabet: B batch, T tokens, D width, N heads, I items, F width of item features.
+Alphabet: B batch, T tokens, D width, N heads, I items, F width of what is known of items.
 """
 
 from __future__ import annotations
@@ -20,14 +20,33 @@ from torch import Tensor, nn
 from retrieval.attention import GAP_BUCKETS, Layer, gap_bucket
 from retrieval.sequence.config import SequenceConfig
 from retrieval.sequence.histories import Padded
+from retrieval.sequence.known import known
 
 _SECONDS_PER_DAY = 86_400
 
 
-class SequenceModel(nn.Module):
-    """States of histories and vectors of items; their cosine is the score."""
+class NextItem(nn.Module):
+    """What training and scoring ask of a model: a state times an item's vector is a score."""
 
-    features: Tensor | None
+    config: SequenceConfig
+    n_items: int
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return next(self.parameters()).device
+
+    def items(self, rows: Tensor | None = None) -> Tensor:
+        """Vectors of some items (int64 ``[n]``) or of all: float32 ``[n, D]``."""
+        raise NotImplementedError
+
+    def forward(self, batch: Padded) -> Tensor:
+        """State after each event, float32 ``[B, T, D]``, of it and those before."""
+        raise NotImplementedError
+
+
+class SequenceModel(NextItem):
+    """States and items are unit vectors: their cosine is the score."""
 
     def __init__(
         self, n_items: int, config: SequenceConfig, features: Tensor | None = None
@@ -37,16 +56,14 @@ class SequenceModel(nn.Module):
         Args:
             n_items: I.
             config: Its sizes.
-            features: What is known of each item, float32 ``[I, F]``, not trained.
+            features: What is known of each item, float32 ``[I, F]``, not trained; dense, or a
+                sparse tensor where most of it is zero.
         """
         super().__init__()
-        self.config = config
+        self.config, self.n_items = config, n_items
         self.learned = nn.Embedding(n_items, config.width)
         nn.init.normal_(self.learned.weight, std=0.02)
-        self.register_buffer("features", features, persistent=False)
-        self.project = (
-            None if features is None else nn.Linear(features.shape[1], config.width, bias=False)
-        )
+        self.known = None if features is None else known(features, config.width)
         self.position = nn.Embedding(config.max_events, config.width)
         nn.init.normal_(self.position.weight, std=0.02)
         self.gap_bias = nn.Embedding(GAP_BUCKETS, config.heads)
@@ -65,11 +82,7 @@ class SequenceModel(nn.Module):
 
     def _raw(self, rows: Tensor | None) -> Tensor:
         learned: Tensor = self.learned.weight if rows is None else self.learned(rows)
-        if self.project is None or self.features is None:
-            return learned
-        known = self.features if rows is None else self.features[rows]
-        projected: Tensor = self.project(known)
-        return learned + projected
+        return learned if self.known is None else learned + self.known(rows)
 
     def forward(self, batch: Padded) -> Tensor:
         """Unit state after each event, float32 ``[B, T, D]``: what comes next is like it."""

@@ -10,28 +10,39 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from retrieval.sequence.histories import Histories, Rows
-from retrieval.sequence.model import SequenceModel
+from retrieval.sequence.model import NextItem
 
 _USERS_AT_ONCE = 512
 
 
 @torch.no_grad()
-def score_items(model: SequenceModel, histories: Histories, users: Rows) -> Tensor:
+def score_items(model: NextItem, histories: Histories, users: Rows) -> Tensor:
     """Scores of all items for users (int64 ``[B]``) of the histories: float32 ``[B, I]``.
 
     A user without events gets the scores of an empty state: zeros.
     """
     model.eval()
-    batch = histories.padded(users, model.config.max_events)
+    batch = histories.padded(users, model.config.max_events).to(model.device)
     lengths = batch.valid.sum(dim=1)
-    last = model(batch)[torch.arange(len(users)), (lengths - 1).clamp(min=0)]
+    last = model(batch)[torch.arange(len(users), device=model.device), (lengths - 1).clamp(min=0)]
     last = last * (lengths > 0)[:, None]
     scores: Tensor = last @ model.items().T
-    return scores
+    return scores.cpu()
+
+
+def chances(model: NextItem, histories: Histories, users: Rows) -> NDArray[np.float32]:
+    """Chance of every item to be what comes next, float32 ``[B, I]``: positive, rows sum to 1.
+
+    The softmax that the model was trained with. Unlike cosines they can stand beside counts and
+    shares of other sources, to be weighed together.
+    """
+    scores = score_items(model, histories, users) / model.config.temperature
+    found: NDArray[np.float32] = scores.softmax(dim=1).numpy()
+    return found
 
 
 def scores_by_chunk(
-    model: SequenceModel, histories: Histories, users: Rows
+    model: NextItem, histories: Histories, users: Rows
 ) -> Iterator[tuple[slice, Tensor]]:
     """:func:`score_items` for many users without holding all their scores."""
     for start in range(0, len(users), _USERS_AT_ONCE):
@@ -40,7 +51,7 @@ def scores_by_chunk(
 
 
 def target_ranks(
-    model: SequenceModel, histories: Histories, users: Rows, target: Rows
+    model: NextItem, histories: Histories, users: Rows, target: Rows
 ) -> NDArray[np.int64]:
     """Rank of one item each among all that the user has not taken yet, from 1: int64 ``[B]``.
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from retrieval.sequence.checkpoint import Progress, resume, write
 from retrieval.sequence.config import SequenceConfig
 from retrieval.sequence.histories import Histories, Padded, Rows, batches
-from retrieval.sequence.model import SequenceModel
+from retrieval.sequence.model import NextItem, SequenceModel
 from retrieval.sequence.score import target_ranks
-
-_NEVER = -1e4
+from retrieval.sequence.softmax import Negatives, sampled_softmax
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Epoch:
 class Fitted:
     """A trained model and how it came about."""
 
-    model: SequenceModel
+    model: NextItem
     epochs: int
     """Epochs behind the weights that were kept."""
     ndcg10: float
@@ -49,6 +51,20 @@ class Questions:
     target: Rows
 
 
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What goes with a training besides its data and settings."""
+
+    questions: Questions | None = None
+    """Training stops when NDCG@10 on these no longer rises, and the best weights are kept; without
+    them all epochs are run."""
+    on_epoch: Callable[[Epoch], None] | None = None
+    """Called after every epoch."""
+    folder: Path | None = None
+    """Where the training is saved after every epoch; one that was stopped there goes on and ends
+    with the weights that it would have had."""
+
+
 def fit(
     histories: Histories,
     n_items: int,
@@ -56,118 +72,137 @@ def fit(
     *,
     seed: int,
     features: Tensor | None = None,
-    questions: Questions | None = None,
-    on_epoch: Callable[[Epoch], None] | None = None,
+    training: Training | None = None,
 ) -> Fitted:
-    """Train on every event of the histories given those before it.
-
-    The loss is a softmax over the event's item and a few hundred items drawn for the whole step,
-    corrected for how often each is drawn (Bengio and Senécal 2008; Yi et al. 2019). That this
-    beats one negative per event by far is the finding of gSASRec (arXiv:2308.07192) and eSASRec.
+    """Train a :class:`SequenceModel` on every event of the histories given those before it.
 
     Args:
         histories: Of U users.
         n_items: I.
         config: Settings.
         seed: Same seed, same model.
-        features: What is known of each item, float32 ``[I, F]``.
-        questions: Training stops when NDCG@10 on these no longer rises, and the best state is
-            kept; without, all epochs are run.
-        on_epoch: Called after every epoch.
+        features: What is known of each item, float32 ``[I, F]``, dense or sparse.
+        training: Validation, progress and where to save it; nothing of these by default.
     """
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    model = SequenceModel(n_items, config, features)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    return train(
+        lambda: SequenceModel(n_items, config, features), histories, seed=seed, training=training
     )
-    draw = Negatives.of(np.bincount(histories.item, minlength=n_items), config)
-    lengths = np.minimum(histories.lengths, config.max_events + 1)
-    best, kept, kept_at, epoch = -1.0, None, 0, 0
-    for epoch in range(1, config.epochs + 1):
-        model.train()
-        losses = []
-        for users in batches(lengths, config.batch_size, rng):
-            negative = draw.batch(rng)
-            losses.append(_step(model, optimizer, histories, users, negative, draw.log_q[negative]))
-        value = float("nan") if questions is None else _ndcg10(model, questions)
-        if on_epoch is not None:
-            on_epoch(Epoch(epoch, float(np.mean(losses)), value))
-        if value > best:
-            best, kept_at = value, epoch
-            kept = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-        if questions is not None and epoch - kept_at >= config.patience:
-            break
-    if kept is not None:
-        model.load_state_dict(kept)
-    model.eval()
-    return Fitted(model, kept_at or epoch, best if kept else float("nan"))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Negatives:
-    """Draws items for the softmax.
+def train(
+    make: Callable[[], NextItem],
+    histories: Histories,
+    *,
+    seed: int,
+    training: Training | None = None,
+) -> Fitted:
+    """As :func:`fit`, for any model of the next item; ``make`` is called once, under the seed.
 
-    Shapes: ``cumulative`` float64 ``[I]``; ``log_q`` float32 ``[I]``, log of each item's share.
+    The loss is a softmax over the event's item and a few hundred items drawn for the whole step,
+    corrected for how often each is drawn (Bengio and Senécal 2008; Yi et al. 2019), or over all
+    items. That this beats one negative per event by far is the finding of gSASRec
+    (arXiv:2308.07192) and eSASRec (arXiv:2508.06450).
+
+    Raises:
+        ValueError: The folder holds a training with other settings or other data.
     """
+    training = training or Training()
+    with _seeded(seed, 0):
+        model = make()
+    config = model.config
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
+    settings = f"{config.model_dump_json()} seed {seed}, {len(histories.item)} events"
+    draw = _negatives(histories, model)
+    pieces = histories.windows(config.max_events + 1)
+    progress = Progress()
+    if training.folder is not None:
+        progress = resume(training.folder, model, optimizer, settings)
+    while not _done(progress, config, training):
+        progress.epoch += 1
+        with _seeded(seed, progress.epoch) as rng:
+            loss = _epoch(model, optimizer, pieces, draw, rng)
+        value = _note(progress, model, training.questions)
+        if training.on_epoch is not None:
+            training.on_epoch(Epoch(progress.epoch, loss, value))
+        if training.folder is not None:
+            write(training.folder, model, optimizer, progress, settings)
+    if progress.best_weights is not None:
+        model.load_state_dict(progress.best_weights)
+        return Fitted(model.eval(), progress.best_epoch, progress.best)
+    return Fitted(model.eval(), progress.epoch, float("nan"))
 
-    cumulative: np.ndarray[tuple[int], np.dtype[np.float64]]
-    log_q: Tensor
-    count: int
 
-    @classmethod
-    def of(cls, counts: Rows, config: SequenceConfig) -> Negatives:
-        """Shares in proportion to ``(counts + 1) ** popularity_exponent``, counts ``[I]``."""
-        share = (counts + 1.0) ** config.popularity_exponent
-        share = share / share.sum()
-        log_q = torch.from_numpy(np.log(share)).float()
-        return cls(np.cumsum(share), log_q, config.negatives)
-
-    def batch(self, rng: np.random.Generator) -> Tensor:
-        """Items of one step, int64 ``[negatives]``, with repeats."""
-        drawn = np.searchsorted(self.cumulative, rng.random(self.count), side="right")
-        return torch.from_numpy(np.minimum(drawn, len(self.cumulative) - 1))
+def _negatives(histories: Histories, model: NextItem) -> Negatives | None:
+    config = model.config
+    if config.negatives is None:
+        return None
+    counts = np.bincount(histories.item, minlength=model.n_items)
+    return Negatives.of(counts, config.popularity_exponent, config.negatives)
 
 
-def _step(
-    model: SequenceModel,
+def _done(progress: Progress, config: SequenceConfig, training: Training) -> bool:
+    waited = progress.epoch - progress.best_epoch
+    stale = training.questions is not None and waited >= config.patience
+    return stale or progress.epoch >= config.epochs
+
+
+def _note(progress: Progress, model: NextItem, questions: Questions | None) -> float:
+    """NDCG@10 of validation after an epoch; the weights are kept if they are the best so far."""
+    if questions is None:
+        return float("nan")
+    value = _ndcg10(model, questions)
+    if value > progress.best:
+        progress.best, progress.best_epoch = value, progress.epoch
+        progress.best_weights = {n: tensor.clone() for n, tensor in model.state_dict().items()}
+    return value
+
+
+@contextmanager
+def _seeded(seed: int, epoch: int) -> Iterator[np.random.Generator]:
+    """Randomness that depends on nothing but seed and epoch, so that a training can be resumed."""
+    rng = np.random.default_rng([seed, epoch])
+    with torch.random.fork_rng():
+        torch.manual_seed(int(rng.integers(2**62)))
+        yield rng
+
+
+def _epoch(
+    model: NextItem,
     optimizer: torch.optim.Optimizer,
     histories: Histories,
-    users: Rows,
-    negative: Tensor,
-    log_q: Tensor,
+    draw: Negatives | None,
+    rng: np.random.Generator,
 ) -> float:
-    read, target = _shifted(histories.padded(users, model.config.max_events + 1))
+    """Train on every user once; the mean loss of the steps."""
+    config = model.config
+    model.train()
+    losses = []
+    for users in batches(histories.lengths, config.batch_size, rng):
+        loss = _loss(model, histories.padded(users, config.max_events + 1), draw, rng)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    return float(np.mean(losses)) if losses else float("nan")
+
+
+def _loss(
+    model: NextItem, seen: Padded, draw: Negatives | None, rng: np.random.Generator
+) -> Tensor:
+    read, target = _shifted(seen.to(model.device))
     state = model(read)[read.valid] / model.config.temperature  # (P, D)
-    loss = sampled_softmax(
+    if draw is None:
+        return nn.functional.cross_entropy(state @ model.items().T, target)
+    negative = draw.batch(rng).to(model.device)
+    return sampled_softmax(
         (state * model.items(target)).sum(dim=1),
         state @ model.items(negative).T,
         negative[None] == target[:, None],
-        log_q,
+        draw.log_q.to(model.device)[negative],
     )
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    return float(loss.detach())
-
-
-def sampled_softmax(positive: Tensor, negative: Tensor, hit: Tensor, log_q: Tensor) -> Tensor:
-    r"""Cross-entropy of the positive among items that were drawn with known chances.
-
-    .. math:: -\frac 1P \sum_p \log \frac{e^{s_p}}{e^{s_p} + \sum_n e^{s_{pn}} / (N q_n)}
-
-    The correction makes the sum an unbiased estimate of that over all items.
-
-    Args:
-        positive: Logits, float32 ``[P]``.
-        negative: Logits, float32 ``[P, N]``.
-        hit: Where a drawn item is the positive itself, bool ``[P, N]``.
-        log_q: Log of each drawn item's chance, float32 ``[N]``.
-    """
-    corrected = negative - log_q - np.log(len(log_q))
-    corrected = corrected.masked_fill(hit, _NEVER)
-    logits = torch.cat([positive[:, None], corrected], dim=1)
-    return nn.functional.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.int64))
 
 
 def _shifted(seen: Padded) -> tuple[Padded, Tensor]:
@@ -177,6 +212,6 @@ def _shifted(seen: Padded) -> tuple[Padded, Tensor]:
     return read, seen.item[:, 1:][has_next]
 
 
-def _ndcg10(model: SequenceModel, questions: Questions) -> float:
+def _ndcg10(model: NextItem, questions: Questions) -> float:
     ranks = target_ranks(model, questions.histories, questions.users, questions.target)
     return float(np.where(ranks <= 10, 1 / np.log2(ranks + 1), 0.0).mean())

@@ -1,0 +1,1 @@
+"""Sections of the reranker's benchmark, one module each: ``run(asked) -> Found``."""
