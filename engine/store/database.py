@@ -78,11 +78,17 @@ def _checked_url(url: str) -> URL:
 def _postgresql(target: URL) -> Engine:
     if find_spec("psycopg") is None:
         raise MissingExtraError("psycopg", "scale")
-    return create_engine(target.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    return create_engine(
+        target.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True
+    )
 
 
 def _sqlite(target: URL) -> Engine:
-    engine = create_engine(target, connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = create_engine(
+        target,
+        connect_args={"timeout": BUSY_TIMEOUT_S},
+        hide_parameters=True,  # an error goes to the log, and who it was about must not
+    )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:

@@ -17,6 +17,26 @@ class Slot:
     score: float
     channels: Mapping[str, float] = field(default_factory=dict)
     """Score from each channel that proposed the item."""
+    propensity: float = 1.0
+    """Probability that the item got the slot, given the slots above; 1 where nothing is drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the scorer and the policy saw of a list, packed; see :mod:`engine.shown`."""
+
+    names: tuple[str, ...]
+    """Of the features ``[F]``; stored once for all lists that share them."""
+    features: bytes
+    """Little-endian float32 ``[K, F]``: the items of the slots, in the order of their ranks."""
+    token_items: tuple[str, ...] = ()
+    """Item of each event that the network read, oldest first."""
+    tokens: bytes = b""
+    """The network's other inputs."""
+    pool_items: tuple[str, ...] = ()
+    """What the slots were drawn from, best first; empty where nothing is drawn."""
+    pool_scores: bytes = b""
+    """Little-endian float32: their scores, before boosts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +52,21 @@ class Impression:
     model: str
     """The run that answered."""
     slots: tuple[Slot, ...]
+    policy: str = ""
+    """Version of the policy that filled the slots."""
+    variants: Mapping[str, str] = field(default_factory=dict)
+    """Experiment to variant, for those that the user was in."""
+    seen: Seen | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """One item that a user was shown."""
+
+    item_id: str
+    request_id: str
+    at: datetime
+    """Time zone aware."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +75,21 @@ class Erased:
 
     events: int
     impressions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """One line of the audit log of erasures."""
+
+    seq: int
+    """Order in which they happened, from 1."""
+    digest: str
+    """Stands for the user, of whom nothing else is kept."""
+    at: datetime
+    """Time zone aware."""
+    by: str
+    """Who asked for it."""
+    erased: Erased
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,9 @@ impressions = Table(
     Column("at_us", BigInteger, nullable=False),
     Column("scene", Text, nullable=False),
     Column("model", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    # Experiment to variant, as JSON.
+    Column("variants", Text, nullable=False),
 )
 
 impression_slots = Table(
@@ -62,6 +65,26 @@ impression_slots = Table(
     Column("item_id", Text, nullable=False),
     Column("score", Double, nullable=False),
     Column("channels", Text, nullable=False),
+    Column("propensity", Double, nullable=False),
+)
+
+impression_inputs = Table(
+    "impression_inputs",
+    metadata,
+    Column("request_id", Text, primary_key=True),
+    Column("names_hash", Text, nullable=False),
+    Column("features", LargeBinary, nullable=False),
+    Column("token_items", Text, nullable=False),
+    Column("tokens", LargeBinary, nullable=False),
+    Column("pool_items", Text, nullable=False),
+    Column("pool_scores", LargeBinary, nullable=False),
+)
+
+feature_names = Table(
+    "feature_names",
+    metadata,
+    Column("names_hash", Text, primary_key=True),
+    Column("names", Text, nullable=False),
 )
 
 live_items = Table(
@@ -79,6 +102,20 @@ live_items = Table(
 )
 
 live_version = Table("live_version", metadata, Column("version", BigInteger, nullable=False))
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("seq", BigInteger, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("asked_by", Text, nullable=False),
+    Column("events", Integer, nullable=False),
+    Column("impressions", Integer, nullable=False),
+)
+
+# One row, made by the first erasure.
+erasure_salt = Table("erasure_salt", metadata, Column("salt", Text, nullable=False))
 
 _SEQ_TYPE = {
     "sqlite": "INTEGER NOT NULL PRIMARY KEY",
@@ -134,6 +171,33 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX live_items_by_version ON live_items (version)",
         "CREATE TABLE live_version (version BIGINT NOT NULL)",
         "INSERT INTO live_version (version) VALUES (0)",
+    ),
+    (
+        """CREATE TABLE erasures (
+            seq {seq},
+            digest TEXT NOT NULL,
+            at_us BIGINT NOT NULL,
+            asked_by TEXT NOT NULL,
+            events INTEGER NOT NULL,
+            impressions INTEGER NOT NULL
+        )""",
+        "CREATE TABLE erasure_salt (salt TEXT NOT NULL)",
+    ),
+    (
+        "ALTER TABLE impressions ADD COLUMN policy TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE impressions ADD COLUMN variants TEXT NOT NULL DEFAULT '{{}}'",
+        "CREATE INDEX impressions_by_time ON impressions (at_us)",
+        "ALTER TABLE impression_slots ADD COLUMN propensity DOUBLE PRECISION NOT NULL DEFAULT 1.0",
+        """CREATE TABLE impression_inputs (
+            request_id TEXT NOT NULL PRIMARY KEY,
+            names_hash TEXT NOT NULL,
+            features {bytes} NOT NULL,
+            token_items TEXT NOT NULL,
+            tokens {bytes} NOT NULL,
+            pool_items TEXT NOT NULL,
+            pool_scores {bytes} NOT NULL
+        )""",
+        "CREATE TABLE feature_names (names_hash TEXT NOT NULL PRIMARY KEY, names TEXT NOT NULL)",
     ),
 )
 """Step ``n`` (from 1) takes a store from version ``n - 1`` to ``n``."""

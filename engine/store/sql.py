@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import (
     Engine,
-    Insert,
     Select,
-    Table,
     bindparam,
     delete,
     distinct,
@@ -23,24 +19,20 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from engine.errors import DataError
 from engine.store.database import for_writing, open_database
+from engine.store.erasures import ErasureLog
+from engine.store.fields import checked_id, checked_number, microseconds, moment
+from engine.store.impressions import ImpressionTable
+from engine.store.inserting import insert_new
 from engine.store.live_items import LiveItemTable
-from engine.store.records import Erased, Impression, Slot
-from engine.store.schema import events, impression_slots, impressions
+from engine.store.records import Erased, Impression
+from engine.store.schema import events
 from engine.types import Event, EventKind
 
-LONGEST_ID = 500
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _END_OF_TIME_US = 2**63 - 1
 _KINDS = {kind.value: kind for kind in EventKind}
-_INSERT: dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
 
 _HISTORY: Select[Any] = (
     select(
@@ -71,8 +63,10 @@ class EventStore:
     def __init__(self, engine: Engine, *, max_events_per_user: int = 1000) -> None:
         self._reads = engine
         self._writes = for_writing(engine)
-        self._insert = _INSERT[engine.dialect.name]
+        self._insert = insert_new(events, by="event_id", dialect=engine.dialect.name)
         self._max_events_per_user = max_events_per_user
+        self.erasures = ErasureLog(self._reads)
+        self.shown = ImpressionTable(self._reads, self._writes, self.erasures)
         self.live_items = LiveItemTable(self._reads, self._writes)
 
     @classmethod
@@ -122,9 +116,8 @@ class EventStore:
             return 0
         received_at_us = time.time_ns() // 1000
         rows = [_event_row(one, received_at_us) for one in batch]
-        new = self._insert_new(events, by="event_id")
         with self._writes.begin() as connection:
-            return connection.execute(new, rows).rowcount
+            return connection.execute(self._insert, rows).rowcount
 
     def history(self, user_id: str, *, before: datetime | None = None) -> list[Event]:
         """The newest events of a user in the order of their time, then of their arrival.
@@ -137,14 +130,14 @@ class EventStore:
             DataError: The id cannot be one, or the moment has no zone.
         """
         asked = {
-            "user_id": _id("user_id", user_id),
-            "before_us": _END_OF_TIME_US if before is None else _microseconds("before", before),
+            "user_id": checked_id("user_id", user_id),
+            "before_us": _END_OF_TIME_US if before is None else microseconds("before", before),
             "most": self._max_events_per_user,
         }
         with self._reads.connect() as connection:
             newest_first = connection.execute(_HISTORY, asked).all()
         return [
-            Event(user, item, _KINDS[kind], _moment(at_us), *rest)
+            Event(user, item, _KINDS[kind], moment(at_us), *rest)
             for user, item, kind, at_us, *rest in reversed(newest_first)
         ]
 
@@ -158,7 +151,7 @@ class EventStore:
         Raises:
             DataError: A moment has no zone.
         """
-        span = (_microseconds("since", since), _microseconds("before", before))
+        span = (microseconds("since", since), microseconds("before", before))
         asked = (
             select(*_HISTORY.selected_columns)
             .where(events.c.at_us >= span[0], events.c.at_us < span[1])
@@ -166,7 +159,7 @@ class EventStore:
         )
         with self._reads.connect() as connection:
             for user, item, kind, at_us, *rest in connection.execute(asked):
-                yield Event(user, item, _KINDS[kind], _moment(at_us), *rest)
+                yield Event(user, item, _KINDS[kind], moment(at_us), *rest)
 
     def users(self) -> int:
         """How many users have events."""
@@ -182,16 +175,7 @@ class EventStore:
         Raises:
             DataError: A field cannot be stored.
         """
-        rows = [(_impression_row(one), _slot_rows(one)) for one in shown]
-        new = self._insert_new(impressions, by="request_id")
-        stored = 0
-        with self._writes.begin() as connection:
-            for head, slots in rows:
-                if connection.execute(new, head).rowcount:
-                    stored += 1
-                    if slots:
-                        connection.execute(impression_slots.insert(), slots)
-        return stored
+        return self.shown.log(shown)
 
     def impressions(self, request_id: str) -> Impression | None:
         """The list that answered a request; None if none was logged.
@@ -199,101 +183,45 @@ class EventStore:
         Raises:
             DataError: The id cannot be one.
         """
-        request_id = _id("request_id", request_id)
-        head = select(impressions).where(impressions.c.request_id == request_id)
-        slots = (
-            select(impression_slots)
-            .where(impression_slots.c.request_id == request_id)
-            .order_by(impression_slots.c.rank)
-        )
-        with self._reads.connect() as connection:
-            row = connection.execute(head).one_or_none()
-            if row is None:
-                return None
-            places = tuple(
-                Slot(one.item_id, one.rank, one.score, json.loads(one.channels))
-                for one in connection.execute(slots)
-            )
-        return Impression(
-            row.request_id, row.user_id, _moment(row.at_us), row.scene, row.model, places
-        )
+        return self.shown.find(request_id)
 
-    def erase_user(self, user_id: str) -> Erased:
-        """Delete everything that is stored about a user, from the disk too.
+    def erase_user(self, user_id: str, *, by: str = "program") -> Erased:
+        """Delete everything that is stored about a user, from the disk too; the log tells of it.
+
+        Args:
+            user_id: May be unknown.
+            by: Who asked for it, for :attr:`erasures`.
 
         Raises:
             DataError: The id cannot be one.
         """
-        user_id = _id("user_id", user_id)
-        shown = select(impressions.c.request_id).where(impressions.c.user_id == user_id)
+        user_id = checked_id("user_id", user_id)
+        acts = delete(events).where(events.c.user_id == user_id)
         with self._writes.begin() as connection:
-            slots = impression_slots.c.request_id
-            connection.execute(delete(impression_slots).where(slots.in_(shown)))
-            lists = delete(impressions).where(impressions.c.user_id == user_id)
-            acts = delete(events).where(events.c.user_id == user_id)
-            erased = Erased(connection.execute(acts).rowcount, connection.execute(lists).rowcount)
+            n_lists = self.shown.erase(connection, user_id)
+            erased = Erased(connection.execute(acts).rowcount, n_lists)
+            self.erasures.record(connection, user_id, erased, by)
         if self._reads.dialect.name == "sqlite":
             with self._reads.connect() as connection:  # the log still holds the old pages
                 connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
         return erased
 
-    def _insert_new(self, table: Table, *, by: str) -> Insert:
-        """An insert that passes over rows whose key is taken, and counts the others."""
-        insert = self._insert(table).on_conflict_do_nothing(index_elements=[by])
-        return insert.execution_options(preserve_rowcount=True)
-
 
 def _event_row(one: Event, received_at_us: int) -> dict[str, Any]:
     return {
-        "event_id": str(uuid.uuid4()) if one.event_id is None else _id("event_id", one.event_id),
-        "user_id": _id("user_id", one.user_id),
-        "item_id": _id("item_id", one.item_id),
+        "event_id": str(uuid.uuid4())
+        if one.event_id is None
+        else checked_id("event_id", one.event_id),
+        "user_id": checked_id("user_id", one.user_id),
+        "item_id": checked_id("item_id", one.item_id),
         "kind": _kind(one.kind),
-        "at_us": _microseconds("timestamp", one.timestamp),
-        "value": None if one.value is None else _number("value", one.value),
+        "at_us": microseconds("timestamp", one.timestamp),
+        "value": None if one.value is None else checked_number("value", one.value),
         "session_id": _optional("session_id", one.session_id),
         "place": _optional("place", one.place),
         "request_id": _optional("request_id", one.request_id),
         "received_at_us": received_at_us,
     }
-
-
-def _impression_row(shown: Impression) -> dict[str, Any]:
-    return {
-        "request_id": _id("request_id", shown.request_id),
-        "user_id": _id("user_id", shown.user_id),
-        "at_us": _microseconds("timestamp", shown.timestamp),
-        "scene": _storable("scene", shown.scene),
-        "model": _storable("model", shown.model),
-    }
-
-
-def _slot_rows(shown: Impression) -> list[dict[str, Any]]:
-    ranks = [slot.rank for slot in shown.slots]
-    if len(set(ranks)) != len(ranks) or min(ranks, default=1) < 1:
-        raise DataError(f"rank: got {ranks}, expected distinct ranks from 1 on")
-    return [
-        {
-            "request_id": shown.request_id,
-            "rank": slot.rank,
-            "item_id": _id("item_id", slot.item_id),
-            "score": _number("score", slot.score),
-            "channels": json.dumps(
-                {name: _number(name, score) for name, score in slot.channels.items()}
-            ),
-        }
-        for slot in shown.slots
-    ]
-
-
-def _moment(at_us: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=at_us)
-
-
-def _microseconds(name: str, moment: datetime) -> int:
-    if moment.tzinfo is None:
-        raise DataError(f"{name}: got {moment.isoformat()}, expected a time with its zone")
-    return (moment - _EPOCH) // _MICROSECOND
 
 
 def _kind(kind: EventKind) -> str:
@@ -302,24 +230,5 @@ def _kind(kind: EventKind) -> str:
     return str(kind)
 
 
-def _number(name: str, value: float) -> float:
-    if not math.isfinite(value):
-        raise DataError(f"{name}: got {value}, expected a finite number")
-    return float(value)
-
-
-def _storable(name: str, value: str) -> str:
-    """Text that every database takes: PostgreSQL has no NUL, UTF-8 no lone surrogates."""
-    if "\0" in value or value.encode("utf-8", "ignore").decode() != value:
-        raise DataError(f"{name}: got {value[:50]!r}, expected text without NUL or surrogates")
-    return value
-
-
-def _id(name: str, value: str) -> str:
-    if not 1 <= len(value) <= LONGEST_ID:
-        raise DataError(f"{name}: got {len(value)} characters, expected 1 to {LONGEST_ID}")
-    return _storable(name, value)
-
-
 def _optional(name: str, value: str | None) -> str | None:
-    return None if value is None else _id(name, value)
+    return None if value is None else checked_id(name, value)

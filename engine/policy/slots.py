@@ -1,4 +1,4 @@
-"""Rules between the scores and the list: hard ones first, then limits."""
+"""The list of a policy without rules, or with a limit per category alone: the usual one."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.config import PolicyConfig
 from engine.interactions import Ints
+from engine.policy_rules import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,11 @@ class Placed:
     at: int
     """Position among the scored candidates."""
     rules: tuple[str, ...]
-    """What was passed over to come here."""
+    """What acted on the slot: boosts, what was passed over to come here, whether it was drawn."""
+    boost: float = 0.0
+    """Logits that boosts added."""
+    propensity: float = 1.0
+    """Probability that this item got the slot, given the slots above."""
 
 
 def fill_slots(
@@ -26,7 +30,7 @@ def fill_slots(
     allowed: NDArray[np.bool_],
     group: Ints,
     k: int,
-    config: PolicyConfig,
+    config: Policy,
 ) -> tuple[Placed, ...]:
     """The ``k`` best allowed candidates, within the limits of the policy.
 
