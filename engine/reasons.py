@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.explain import Facts, Verb
-from engine.interactions import Floats, Ints
+from engine.interactions import Ints
 from engine.runtime import Run
 from engine.scene import Scene
 from engine.scoring import Wish
 from engine.types import KINDS, EventKind, Item
-from graph import NodeType, Path, find_paths
+from graph import NodeType, Path, PathsFrom
+from retrieval.candidates import Bools
+from retrieval.rerank.needs import Due, due_of
 from retrieval.rerank.offers import OFFER_KINDS
 from retrieval.rerank.records import DAY_S, History, Moment
 from retrieval.rerank.trends import DAY_PARTS, day_slot
@@ -35,35 +38,56 @@ class Situation:
     """What is the same for every item of one answer."""
 
     run: Run
-    user: int | None
+    paths: PathsFrom | None
+    """Through the graph, from the user; None for one whom the run does not know."""
     scene: Scene
     history: History
     moment: Moment
-    taken: Ints
-    """Distinct items of the history."""
-    strength: Floats
-    """Visits in which each was taken, float32 of the same length."""
+    has_taken: Bools
+    """bool ``[I]``: items of the history."""
+    of_group: Ints
+    """Events of the history per finest group."""
+    on_offer: NDArray[np.uint8]
+    """uint8 ``[I]``: a bit per kind of offer that runs at the scene's place and time."""
     slot: int
     """Part of the week, as :func:`retrieval.rerank.trends.day_slot` counts."""
+    verb: Verb
+    """What the user mostly does to items here."""
+    due: Due | None
+    """When the user will take again what they took; None for a run that has not learned it."""
 
     @classmethod
     def of(
         cls, run: Run, user_id: str, scene: Scene, history: History, moment: Moment
     ) -> Situation:
         """Gather it once per answer."""
-        taken, counts = np.unique(history.item, return_counts=True)
+        items = run.world.items
         user = run.vocabulary.users.find(user_id)
-        slot = int(day_slot(np.array([moment.local_s]))[0])
-        strength = counts.astype(np.float32)
-        return cls(run, user, scene, history, moment, taken, strength, slot)
+        has_taken = np.zeros(len(items), dtype=np.bool_)
+        has_taken[history.item] = True
+        return cls(
+            run=run,
+            paths=PathsFrom(run.kg, user, weights=run.relation_weights)
+            if user is not None
+            else None,
+            scene=scene,
+            history=history,
+            moment=moment,
+            has_taken=has_taken,
+            of_group=np.bincount(items.groups[0][history.item], minlength=items.n_groups[0]),
+            on_offer=run.world.offers.running(moment.place, moment.at_unix_s),
+            slot=int(day_slot(np.array([moment.local_s]))[0]),
+            verb=_verb(history),
+            due=due_of(history, moment, run.world.needs) if run.world.needs else None,
+        )
 
-    @property
-    def verb(self) -> Verb:
-        """What the user mostly does to items here."""
-        if len(self.history) == 0:
-            return VERBS[EventKind.PURCHASE]
-        kind = KINDS[int(np.bincount(self.history.kind).argmax())]
-        return VERBS.get(kind, VERBS[EventKind.PURCHASE])
+
+def _verb(history: History) -> Verb:
+    """What the user mostly does to items here."""
+    if len(history) == 0:
+        return VERBS[EventKind.PURCHASE]
+    kind = KINDS[int(np.bincount(history.kind).argmax())]
+    return VERBS.get(kind, VERBS[EventKind.PURCHASE])
 
 
 def facts_of(
@@ -73,11 +97,11 @@ def facts_of(
     run, moment = situation.run, situation.moment
     item, trends = run.catalogue[row], run.world.trends
     visits, days_since, interval = _habit(situation, row)
-    mask = int(run.world.offers.running(moment.place, moment.at_unix_s)[row])
+    mask = int(situation.on_offer[row])
     together, share = _together(situation, row)
     content = run.tables.content[row]
     likeness = {wish.channel: float(content @ wish.vector) for wish in wishes}
-    group = run.world.items.groups[0]
+    group = int(run.world.items.groups[0, row])
     sold_here, place_lift = _place(run, moment, row)
     return Facts(
         item=item,
@@ -85,7 +109,7 @@ def facts_of(
         times_taken=visits,
         days_since=days_since,
         interval_days=interval,
-        category_times=int(situation.strength[group[situation.taken] == group[row]].sum()),
+        category_times=int(situation.of_group[group]),
         offers=tuple(kind for bit, kind in enumerate(OFFER_KINDS) if mask >> bit & 1),
         place=run.vocabulary.places.id(moment.place) if moment.place else None,
         place_lift=place_lift,
@@ -101,6 +125,7 @@ def facts_of(
         photo_similarity=likeness.get("photo"),
         channels=channels,
         verb=situation.verb,
+        due_in_days=situation.due.of(row) if situation.due else None,
     )
 
 
@@ -117,15 +142,13 @@ def _habit(situation: Situation, row: int) -> tuple[int, float | None, float | N
 
 def _together(situation: Situation, row: int) -> tuple[Item | None, float]:
     """The item of the history that most of this one's users took too."""
-    neighbours, taken = situation.run.tables.neighbours, situation.taken
-    if len(taken) == 0:
-        return None, 0.0
-    at = np.searchsorted(taken, neighbours.rows[row]).clip(max=len(taken) - 1)
-    weight = np.where(taken[at] == neighbours.rows[row], neighbours.weight[row], np.float32(0))
+    neighbours = situation.run.tables.neighbours
+    rows = neighbours.rows[row]
+    weight = neighbours.weight[row] * situation.has_taken[rows]
     best = int(weight.argmax())
     if weight[best] <= 0:
         return None, 0.0
-    return situation.run.catalogue[int(neighbours.rows[row, best])], float(weight[best])
+    return situation.run.catalogue[int(rows[best])], float(weight[best])
 
 
 def _place(run: Run, moment: Moment, row: int) -> tuple[float, float | None]:
@@ -147,12 +170,9 @@ def _slot_name(slot: int) -> str:
 
 def _path(situation: Situation, row: int) -> str | None:
     """The best graph path from the user to the item, in words."""
-    if situation.user is None or row >= situation.run.n_trained:
+    if situation.paths is None or row >= situation.run.n_trained:
         return None
-    run = situation.run
-    paths: tuple[Path, ...] = find_paths(
-        run.kg, situation.user, row, 1, weights=run.relation_weights
-    )
+    paths: tuple[Path, ...] = situation.paths.to(row, 1)
     if not paths:
         return None
     hops = paths[0].hops

@@ -86,8 +86,21 @@ def evidence_of(facts: Facts) -> tuple[Evidence, ...]:
 
 def claims(facts: Facts) -> tuple[Claim, ...]:
     """The evidence with all its wordings, heaviest first; never empty."""
-    held = [claim for make in _CLAIMS if (claim := make(facts)) is not None]
-    return tuple(sorted(held, key=lambda claim: -claim.weight)) or (_last_resort(facts),)
+    global _newest
+    known = _newest  # one read: another thread may write meanwhile
+    if known is None or known[0] is not facts:
+        held = [claim for make in _CLAIMS if (claim := make(facts)) is not None]
+        known = facts, tuple(sorted(held, key=_lightness)) or (_last_resort(facts),)
+        _newest = known
+    return known[1]
+
+
+def _lightness(claim: Claim) -> float:
+    return -claim.weight
+
+
+_newest: tuple[Facts, tuple[Claim, ...]] | None = None
+"""The claims of the facts that were asked for last: evidence is gathered, then put into words."""
 
 
 def _due(facts: Facts) -> Claim | None:

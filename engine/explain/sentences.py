@@ -1,11 +1,18 @@
-"""One sentence out of one or two pieces of evidence: always the same for the same facts."""
+"""One sentence out of one or two pieces of evidence, in English or Chinese.
+
+Always the same for the same facts and seed: the wording is drawn by the item's id.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
+from typing import Final
 from zlib import crc32
 
+from engine.explain.chinese import ago as ago_in_chinese
+from engine.explain.chinese import in_chinese
 from engine.explain.evidence import Claim, Kind, claims
 from engine.explain.facts import Facts
 from engine.explain.wording import ago
@@ -37,7 +44,12 @@ _HEADLINES = {Kind.OFFER, Kind.POPULAR, Kind.CATEGORY}
 """Kinds that open without "it is": "On display here this week"."""
 
 
-def sentence(evidence: Sequence[Evidence], facts: Facts) -> str:
+CHINESE: Final = "zh"
+
+
+def sentence(
+    evidence: Sequence[Evidence], facts: Facts, *, locale: str | None = None, seed: int = 0
+) -> str:
     """Say the first piece of evidence, and the next one that adds something, in one sentence.
 
     Args:
@@ -45,18 +57,27 @@ def sentence(evidence: Sequence[Evidence], facts: Facts) -> str:
             in order of preference. Kinds that the facts do not support are not said; if none
             is left, the heaviest that the facts do support is.
         facts: Where the wording comes from.
+        locale: BCP 47 tag; Chinese for ``zh`` and its kin, English for every other.
+        seed: Another one draws other wordings of the same.
 
     Returns:
-        A capital, at most 160 characters, a full stop. The wording depends on the item's id, so
-        that a list does not repeat itself, and on nothing random.
+        At most 160 characters and a full stop. The wording depends on the item's id, so that a
+        list does not repeat itself, and on nothing random.
     """
     supported = {claim.kind.value: claim for claim in claims(facts)}
     said = [supported[e.kind] for e in evidence if e.kind in supported]
     first, *others = said or supported.values()
+    language = _Chinese if is_chinese(locale) else _English
+    voice = language(facts, seed)
     for other in others:
-        if _adds(first, other) and len(text := _pair(first, other, facts)) <= MAX_CHARS:
+        if _adds(first, other) and len(text := voice.pair(first, other)) <= MAX_CHARS:
             return text
-    return _finish(_opening(first, facts))
+    return voice.alone(first)
+
+
+def is_chinese(locale: str | None) -> bool:
+    """Whether a BCP 47 tag asks for Chinese."""
+    return locale is not None and locale.replace("_", "-").lower().split("-")[0] == CHINESE
 
 
 def _adds(first: Claim, other: Claim) -> bool:
@@ -75,28 +96,58 @@ def _same_name(*pair: Claim) -> bool:
     return any(a in b or b in a for a, b in combinations(names, 2))
 
 
-def _pair(first: Claim, other: Claim, facts: Facts) -> str:
-    if {first.kind, other.kind} == _HOW_OFTEN_AND_WHEN:
-        how_often = _wording(first if first.kind is Kind.HABIT else other, facts)
-        again = "" if facts.times_taken == 1 else "the last time "
-        return _finish(f"{how_often}, {again}{ago(facts.days_since or 0)}")
-    opening = _opening(first, facts)
-    addition = _wording(other, facts)
-    if first.kind is Kind.CATEGORY and addition.startswith("it "):
-        addition = f"this one {addition.removeprefix('it ')}"  # "it" would be the category
-    crowded = ", and " in opening or ", and " in addition
-    return _finish(f"{opening}; {addition}" if crowded else f"{opening}, and {addition}")
+@dataclass(frozen=True, slots=True)
+class _English:
+    facts: Facts
+    seed: int
+
+    def alone(self, claim: Claim) -> str:
+        return _finish(self._opening(claim))
+
+    def pair(self, first: Claim, other: Claim) -> str:
+        if {first.kind, other.kind} == _HOW_OFTEN_AND_WHEN:
+            how_often = self._wording(first if first.kind is Kind.HABIT else other)
+            again = "" if self.facts.times_taken == 1 else "the last time "
+            return _finish(f"{how_often}, {again}{ago(self.facts.days_since or 0)}")
+        opening, addition = self._opening(first), self._wording(other)
+        if first.kind is Kind.CATEGORY and addition.startswith("it "):
+            addition = f"this one {addition.removeprefix('it ')}"  # "it" would be the category
+        crowded = ", and " in opening or ", and " in addition
+        return _finish(f"{opening}; {addition}" if crowded else f"{opening}, and {addition}")
+
+    def _opening(self, claim: Claim) -> str:
+        text = self._wording(claim)
+        if claim.kind in _HEADLINES:
+            text = text.removeprefix("it is ").removeprefix("it was ")
+        return text
+
+    def _wording(self, claim: Claim) -> str:
+        return _drawn(claim.wordings, self.facts, self.seed)
 
 
-def _opening(claim: Claim, facts: Facts) -> str:
-    text = _wording(claim, facts)
-    if claim.kind in _HEADLINES:
-        text = text.removeprefix("it is ").removeprefix("it was ")
-    return text
+@dataclass(frozen=True, slots=True)
+class _Chinese:
+    facts: Facts
+    seed: int
+
+    def alone(self, claim: Claim) -> str:
+        return f"{self._wording(claim)}。"
+
+    def pair(self, first: Claim, other: Claim) -> str:
+        if {first.kind, other.kind} == _HOW_OFTEN_AND_WHEN:
+            how_often = self._wording(first if first.kind is Kind.HABIT else other)
+            last = "" if self.facts.times_taken == 1 else "上次是"
+            return f"{how_often}，{last}{ago_in_chinese(self.facts.days_since or 0)}。"
+        return f"{self._wording(first)}；{self._wording(other)}。"
+
+    def _wording(self, claim: Claim) -> str:
+        return _drawn(in_chinese(claim, self.facts).wordings, self.facts, self.seed)
 
 
-def _wording(claim: Claim, facts: Facts) -> str:
-    return claim.wordings[crc32(facts.item.item_id.encode()) % len(claim.wordings)]
+def _drawn(wordings: Sequence[str], facts: Facts, seed: int) -> str:
+    # A seed of 0 adds nothing, and reasons stay what they were.
+    salt = f"{seed}:" if seed else ""
+    return wordings[crc32(f"{salt}{facts.item.item_id}".encode()) % len(wordings)]
 
 
 def _finish(text: str) -> str:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+
+REMEMBERED = 16_384
+"""Texts of a catalogue that were tidied and named: an answer asks for the same ones again."""
 
 _DAYS_PER_WEEK, _DAYS_PER_MONTH, _DAYS_PER_YEAR = 7, 365.25 / 12, 365.25
 _MAX_IN_DAYS, _MAX_IN_WEEKS, _MAX_IN_MONTHS = 20, 62, 600
@@ -41,13 +45,13 @@ def ago(days: float) -> str:
     """A moment in the past: less than a day ago, a day ago, 9 days ago, 5 weeks ago."""
     if days < 1:
         return "less than a day ago"
-    count, unit = _span(days)
+    count, unit = span_of(days)
     return f"a {unit} ago" if count == 1 else f"{count:,} {unit}s ago"
 
 
 def every(days: float) -> str:
     """A rhythm: every day or so, every week or so, every 8 days or so."""
-    count, unit = _span(days)
+    count, unit = span_of(days)
     if (count, unit) == (_DAYS_PER_WEEK, "day"):
         count, unit = 1, "week"
     return f"every {unit} or so" if count <= 1 else f"every {count:,} {unit}s or so"
@@ -56,12 +60,13 @@ def every(days: float) -> str:
 def due(days: float) -> str:
     """When something is needed again: due in 3 days, nearly due, due now."""
     if days >= 1:
-        count, unit = _span(days)
+        count, unit = span_of(days)
         return f"due in a {unit}" if count == 1 else f"due in {count:,} {unit}s"
     return "nearly due" if days > 0 else "due now"
 
 
-def _span(days: float) -> tuple[int, str]:
+def span_of(days: float) -> tuple[int, str]:
+    """A span as people count it: 9 days, 5 weeks, 3 months; the unit in the singular."""
     if round(days) <= _MAX_IN_DAYS:
         return round(days), "day"
     if round(days) <= _MAX_IN_WEEKS:
@@ -71,6 +76,7 @@ def _span(days: float) -> tuple[int, str]:
     return round(days / _DAYS_PER_YEAR), "year"
 
 
+@lru_cache(maxsize=REMEMBERED)
 def tidy(text: str) -> str:
     """One line without control characters, repeated spaces, or punctuation at its edges.
 
@@ -92,6 +98,7 @@ def shorten(text: str, limit: int) -> str:
     return _LOOSE_END.sub("", _OPEN_BRACKET.sub("", cut).rstrip(_EDGES)).rstrip(_EDGES)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def name_of(title: str | None, limit: int, *, proper: bool = False) -> str | None:
     """A title or a category as a noun: "Ground coffee, 12 oz (maker 5)" is "ground coffee".
 
