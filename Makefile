@@ -32,7 +32,7 @@ lint: $(DEV_READY) ## ruff, the format, and which package may import which
 types: $(DEV_READY) ## mypy, strict
 	$(BIN)/mypy
 
-bench: bench-demo bench-online-retail bench-encoders bench-graph bench-retrieval ## every benchmark
+bench: bench-demo bench-online-retail bench-encoders bench-graph bench-retrieval bench-rerank bench-serving bench-explain ## every benchmark
 
 bench-%: $(DEV_READY) ## one benchmark, into benchmarks/results
 	$(BIN)/python -m benchmarks.$(subst -,_,$*)
@@ -56,5 +56,5 @@ $(DEMO_READY): pyproject.toml | $(BIN)/pip
 
 # setuptools is what the test of the wheel builds with, without a network.
 $(DEV_READY): pyproject.toml | $(BIN)/pip
-	$(BIN)/python -m pip install --editable ".[demo,dev,graph,scale,tune]" "setuptools>=77"
+	$(BIN)/python -m pip install --editable ".[demo,dev,graph,llm,scale,tune]" "setuptools>=77"
 	touch $@ $(DEMO_READY)

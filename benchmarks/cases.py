@@ -40,11 +40,17 @@ def write(name: str, cases: Sequence[Case]) -> Path:
     return path
 
 
-def markdown(name: str) -> str:
-    """The table of one benchmark."""
+def markdown(name: str, *, aimed_only: bool = False) -> str:
+    """The table of one benchmark.
+
+    Args:
+        name: Of its results.
+        aimed_only: Leave out the cases that have no target.
+    """
     cases = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+    shown = [case for case in cases if case["target"] or not aimed_only]
     lines = ["| case | value | target | holds |", "| --- | ---: | ---: | --- |"]
-    for case in cases:
+    for case in shown:
         holds = {True: "yes", False: "**no**", None: ""}[case["holds"]]
         value = f"{case['value']:g} {case['unit']}".strip()
         lines.append(f"| `{case['case']}` | {value} | {case['target']} | {holds} |")

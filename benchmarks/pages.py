@@ -2,7 +2,8 @@
 
     python -m benchmarks.pages
 
-In the README a table stands between ``<!-- NAME -->`` and ``<!-- end NAME -->``.
+In the README a table stands between ``<!-- NAME -->`` and ``<!-- end NAME -->``; of the cases it
+shows those that have a target.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ TITLES = {
     "encoders": "The encoders: pictures and words",
     "graph": "The graph: vectors from who took what, and from facts",
     "retrieval": "Retrieval: the index, its filters and its changes",
+    "rerank": "The reranker: time and scene",
+    "serving": "Serving: under load, under fire",
+    "explain": "Reasons and the assistant",
 }
 
 
@@ -34,7 +38,7 @@ def main() -> None:
         page = f"# {title}\n\n{table}\n\n## Cases\n\n{cases}\n"
         (ROOT / f"{name}.md").write_text(page, "utf-8")
         readme = _between(readme, f"{name} table", _short(table))
-        readme = _between(readme, f"{name} cases", cases)
+        readme = _between(readme, f"{name} cases", markdown(name, aimed_only=True))
     README.write_text(readme, "utf-8")
 
 

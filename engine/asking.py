@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
@@ -12,10 +12,14 @@ from engine.arrays import to_unix_s
 from engine.calendar import days_to_holiday
 from engine.filters import Filters, allowed_items
 from engine.interactions import Floats
+from engine.policy.compiled import Scores
+from engine.policy_rules import Policy
 from engine.runtime import Run
 from engine.scene import Scene
+from engine.scene_facets import scene_codes, without_learned
 from engine.scene_words import ambience_of, ambience_vector
 from engine.scoring import Scored, Wish
+from engine.types import Event
 from retrieval.candidates import Bools
 from retrieval.rerank.records import Moment
 
@@ -23,14 +27,32 @@ Encode = Callable[[str], Floats]
 """Words to their unit vector, float32 ``[D]``."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a request asks of its list, besides the user and the scene."""
+
+    k: int
+    exclude: Sequence[str] = ()
+    new_only: bool = False
+    filters: Filters | None = None
+    events: Sequence[Event] = ()
+    """What the user did that the store does not hold."""
+    explain: bool = True
+    policy: Policy | None = None
+    """To be tried in the place of the one in force."""
+
+
 def moment_of(run: Run, scene: Scene) -> Moment:
     """Time and place of a scene in the shop's terms; an unknown place counts as none."""
     moment = scene.at(run.zone)
     at = to_unix_s(moment)
+    if scene.time is None:
+        at += 1  # what was acknowledged within this second lies before it
     local = at + int((moment.utcoffset() or timedelta()).total_seconds())
     place = run.vocabulary.places.find(scene.place) if scene.place else None
     country = scene.country or run.settings.country
-    return Moment(at, local, place or 0, days_to_holiday(local, country))
+    facets = scene_codes(scene, run.vocabulary.facets, local)
+    return Moment(at, local, place or 0, days_to_holiday(local, country), facets)
 
 
 def wishes_of(run: Run, encode: Encode, text: str | None, image: bytes | None) -> tuple[Wish, ...]:
@@ -55,7 +77,7 @@ def scene_wishes(run: Run, encode: Encode, scene: Scene) -> Iterator[Wish]:
     """
     yield from wishes_of(run, encode, scene.wish or None, scene.image or None)
     # The reranker knows the calendar; only what it was never shown speaks through words.
-    mood = ambience_vector(ambience_of(scene), encode)
+    mood = ambience_vector(ambience_of(without_learned(scene, run.vocabulary.facets)), encode)
     if mood is not None:
         yield Wish("ambience", mood)
 
@@ -73,6 +95,23 @@ def conditions(run: Run, scene: Scene, filters: Filters | None) -> Bools | None:
             wanted, min_price=max(lows, default=None), max_price=min(highs, default=None)
         )
     return None if wanted == Filters() else allowed_items(run, wanted)
+
+
+def scores_of(scored: Scored, allowed: Bools, resting: Bools | None = None) -> Scores:
+    """Scored candidates as a policy takes them.
+
+    Args:
+        scored: The request.
+        allowed: bool ``[C]``: what the hard rules leave.
+        resting: bool ``[C]``: what the user was shown often enough; None asks nobody.
+    """
+    rows = scored.recalled.candidates.rows
+    return Scores(rows, scored.total, allowed, scored.moment.at_unix_s, resting)
+
+
+def request_rng(request_id: str) -> np.random.Generator:
+    """What a request draws: the same request id, the same list."""
+    return np.random.default_rng(int(request_id, 16))
 
 
 def allowed_candidates(

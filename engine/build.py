@@ -28,7 +28,6 @@ from engine.artifacts import (
     Manifest,
     load_record,
     save_record,
-    write_json,
 )
 from engine.config import EngineConfig
 from engine.content import PARTS, Content, encode_parts, learn_gates, searchable_texts
@@ -37,29 +36,16 @@ from engine.job import Job, assemble, fixed, recommendable, write_graph
 from engine.knowledge import lean_graph, write_knowledge
 from engine.learn import (
     Past,
-    Teacher,
-    WeeklyWorlds,
-    choose_sessions,
-    sessions_between,
-    tasks_of,
     world_before,
 )
+from engine.rerank_stage import Lessons, prepare_lessons, train_reranker
 from engine.sides import Sides
 from engine.stages import Reporter, Silent, StageCache
 from engine.vocabulary import Vocabulary, load_interactions
 from graph import GraphTables, fit
 from graph.alignment import align_items
-from retrieval.index import build_index, open_index
-from retrieval.recall import Tables, token_vectors
-from retrieval.rerank.examples import Examples
-from retrieval.rerank.features import feature_names
-from retrieval.rerank.offers import OfferCalendar
-from retrieval.rerank.records import ItemTable
-from retrieval.rerank.train import Columns, fit_reranker
+from retrieval.index import build_index
 from retrieval.words import WordIndex
-
-REQUEST_SETTINGS = {"weeks", "max_requests", "half_life_days", "negatives", "history"}
-"""What of the reranker's settings decides its training requests; the rest is its own."""
 
 
 def build(
@@ -91,10 +77,36 @@ def build(
     latest = _graph(job, tables, content, encoded, as_of=as_of_unix_s, like=early)
     items = recommendable(item_table(dataset, tables, content.vectors, config.seed), job)
     offers = offer_calendar(dataset, job.vocabulary)
-    ranker = _rerank(job, items, offers, content, early)
-    world = world_before(job.past, fixed(job, items, offers, latest), as_of_unix_s)
+    ranker = train_reranker(job, prepare_lessons(job, items, offers, content, early))
+    world = world_before(job.past, fixed(job, items, offers, latest, as_of_unix_s), as_of_unix_s)
     stages_of = {"content": encoded, "graph": latest, "rank": ranker}
     return assemble(job, run, world, encoder.fingerprint, stages_of)
+
+
+def lessons_of(
+    dataset: Dataset,
+    config: EngineConfig,
+    folder: Path,
+    *,
+    as_of_unix_s: int,
+    reporter: Reporter | None = None,
+) -> Lessons:
+    """The first half of :func:`build`: what the reranker of such a run would be trained on.
+
+    Args:
+        dataset: The shop's tables.
+        config: Settings.
+        folder: Of stages that are done; those that a :func:`build` left are found again.
+        as_of_unix_s: Later events are not read.
+        reporter: Told how far the work is.
+    """
+    job = _read(dataset, config, as_of_unix_s, StageCache(folder, reporter or Silent()))
+    encoded = _encode(job, Encoder.open(config.encoder))
+    content = load_record(encoded / "content.safetensors", Content)
+    tables = graph_tables(dataset, job.vocabulary, job.past.events)
+    early = _graph(job, tables, content, encoded, as_of=job.since_unix_s)
+    items = recommendable(item_table(dataset, tables, content.vectors, config.seed), job)
+    return prepare_lessons(job, items, offer_calendar(dataset, job.vocabulary), content, early)
 
 
 def _read(dataset: Dataset, config: EngineConfig, as_of_unix_s: int, stages: StageCache) -> Job:
@@ -174,6 +186,7 @@ def _graph(
 
     reads = {
         "encoded": encoded.name,
+        "tables": "neighbours, partners, linear",
         "config": config.model_dump_json(),
         "habit_half_life_days": str(job.config.candidates.habit_half_life_days),
         "as_of": str(as_of),
@@ -181,74 +194,3 @@ def _graph(
         "like": like.name if like else "",
     }
     return job.stages.run("graph" if like else "graph-early", reads, make)
-
-
-def _rerank(
-    job: Job, items: ItemTable, offers: OfferCalendar, content: Content, early: Path
-) -> Path:
-    """Train on requests after ``early``'s moment, with vectors that never saw them."""
-    config = job.config
-    reads = {
-        "early": early.name,
-        "until": str(job.as_of_unix_s),
-        "candidates": config.candidates.model_dump_json(),
-        "requests": config.rerank.model_dump_json(include=REQUEST_SETTINGS),
-        "min_users": str(config.min_users),
-    }
-    reporter = job.stages.reporter
-    tasks = tasks_of(job.past.events)
-
-    def examples(folder: Path) -> None:
-        teacher = Teacher(
-            past=job.past,
-            items=items,
-            tables=Tables(
-                layout.neighbours(early),
-                layout.item_vectors(early),
-                content.vectors,
-                layout.partners(early),
-            ),
-            index=open_index(early / "index"),
-            world_at=WeeklyWorlds(job.past, fixed(job, items, offers, early), job.as_of_unix_s),
-            candidates=config.candidates,
-            rerank=config.rerank,
-            user_half_life_days=config.graph.half_life_days,
-        )
-        chosen = choose_sessions(
-            sessions_between(job.past.events, job.since_unix_s, job.as_of_unix_s),
-            job.past.events,
-            config.rerank,
-            job.as_of_unix_s,
-            job.seed,
-        )
-        taught = []
-        for i, example in enumerate(teacher.examples(chosen, job.seed)):
-            reporter.advance(i + 1, len(chosen))
-            if example is not None:
-                taught.append(example)
-        layout.save_examples(folder, Examples.stack(taught))
-
-    asked = job.stages.run("requests", reads, examples)
-
-    def train(folder: Path) -> None:
-        fitted = fit_reranker(
-            layout.load_examples(asked),
-            token_vectors(layout.item_vectors(early), content.vectors),
-            items.groups[0],
-            config.rerank,
-            columns=Columns(feature_names(len(items.n_groups)), tasks),
-            seed=job.seed,
-            on_epoch=lambda e: reporter.note(
-                f"epoch {e.number}: loss {e.loss:.3f}, held-out NDCG@10 {e.ndcg:.4f}, "
-                f"of new items {e.ndcg_new:.4f}"
-            ),
-            on_step=reporter.advance,
-        )
-        layout.save_reranker(folder, fitted.model)
-        epochs = [asdict(epoch) for epoch in fitted.epochs]
-        write_json(folder / "metrics.json", {"epochs": epochs, "best": fitted.best})
-
-    trained = job.stages.run(
-        "rerank", {"asked": asked.name, "config": config.rerank.model_dump_json()}, train
-    )
-    return trained

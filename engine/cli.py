@@ -12,11 +12,22 @@ import typer
 from rich.markdown import Markdown
 from rich.text import Text
 
-from engine import cli_encode, cli_find, cli_graph, cli_tune_encoder, cli_update
+from engine import (
+    cli_chat,
+    cli_encode,
+    cli_experiment,
+    cli_find,
+    cli_graph,
+    cli_policy,
+    cli_serve,
+    cli_tune,
+    cli_tune_encoder,
+    cli_update,
+)
 from engine.cli_find import AsJson, Count, Photo, RunFolder, StoreUrl, ask
 from engine.cli_training_end import training_end
 from engine.progress import ConsoleReporter
-from engine.terminal import Commands, checked, console, must_be_free, show
+from engine.terminal import Commands, checked, console, show
 
 if TYPE_CHECKING:
     from engine.dataset import DatasetSettings
@@ -40,8 +51,17 @@ app.command(epilog=cli_encode.EPILOG)(cli_encode.encode)
 app.command("tune-encoder", epilog=cli_tune_encoder.EPILOG)(cli_tune_encoder.tune_encoder)
 app.command(epilog=cli_update.EPILOG)(cli_update.update)
 app.add_typer(cli_graph.app, name="graph", epilog=cli_graph.EPILOG)
-for found, epilog in cli_find.COMMANDS.items():
-    app.command(epilog=epilog)(found)
+app.add_typer(cli_policy.app, name="policy", epilog=cli_policy.EPILOG)
+app.add_typer(cli_experiment.app, name="experiment", epilog=cli_experiment.EPILOG)
+app.command(epilog=cli_tune.EPILOG)(cli_tune.tune)
+app.command(epilog=cli_serve.SERVE_EPILOG)(cli_serve.serve)
+app.command(epilog=cli_serve.PUBLISH_EPILOG)(cli_serve.publish)
+app.command(epilog=cli_serve.ROLLBACK_EPILOG)(cli_serve.rollback)
+app.command(epilog=cli_serve.RUNS_EPILOG)(cli_serve.runs)
+app.command(epilog=cli_serve.DRIFT_EPILOG)(cli_serve.drift)
+for commands in (cli_find.COMMANDS, cli_chat.COMMANDS):
+    for command, epilog in commands.items():
+        app.command(epilog=epilog)(command)
 
 
 @app.callback()
@@ -71,6 +91,12 @@ def ingest(
     time_zone: Annotated[str, typer.Option(help="Zone of the shop's times.")] = "UTC",
     country: Annotated[str | None, typer.Option(help="ISO code, for holidays.")] = None,
     currency: Annotated[str | None, typer.Option(help="ISO code of the prices.")] = None,
+    pseudonymise: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="KEYFILE", exists=True, dir_okay=False, help="Hash user ids with this secret."
+        ),
+    ] = None,
 ) -> None:
     """Turn a shop's CSV, JSONL or Parquet files into a dataset.
 
@@ -79,6 +105,7 @@ def ingest(
     """
     from engine.ingest import Mapping, render_report
     from engine.ingest import ingest as read
+    from engine.pseudonyms import Pseudonyms
 
     given = {"items": items, "events": events, "users": users, "triples": triples, "offers": offers}
     files = {table: path for table, path in given.items() if path is not None}
@@ -96,6 +123,7 @@ def ingest(
             out,
             files=others,
             on_progress=lambda table, rows: status.update(f"{table}: {rows:,} rows"),
+            pseudonyms=Pseudonyms.open(pseudonymise) if pseudonymise else None,
         )
     render_report(report, console)
     console.print(Text(f"Dataset: {out}"), soft_wrap=True)
@@ -198,25 +226,6 @@ def recommend(
     show(found, f"For {user}", as_json=as_json)
 
 
-@app.command(
-    epilog="Example: vitrine serve runs/demo --port 8000\n\n"
-    "Example: vitrine serve runs/shop --workers 2 --store-url postgresql://shop@db/vitrine"
-)
-def serve(
-    run: RunFolder,
-    host: Host = "127.0.0.1",
-    port: Port = 8000,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that hold an engine.")] = 1,
-    threads: Annotated[int, typer.Option(min=1, help="Compute threads of each worker.")] = 1,
-    store_url: StoreUrl = None,
-) -> None:
-    """Serve a run over HTTP: the REST interface, and the web page at /."""
-    from engine.artifacts import Manifest
-
-    Manifest.verify(run)
-    _serve(run, host, port, workers=workers, threads=threads, store_url=store_url)
-
-
 @app.command(epilog="Example: vitrine demo\n\nExample: vitrine demo --households 150 --no-serve")
 def demo(
     folder: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/demo"),
@@ -246,28 +255,9 @@ def demo(
     console.print(Markdown(figures.read_text(encoding="utf-8")))
     console.print(Text(f"Run {manifest.run_id}: {folder}"), soft_wrap=True)
     if start:
-        _serve(folder, host, port)
+        cli_serve.start(folder, host, port)
     else:
         console.print(Text(f"To serve it: vitrine serve {folder}"), soft_wrap=True)
-
-
-def _serve(
-    run: Path,
-    host: str,
-    port: int,
-    *,
-    workers: int = 1,
-    threads: int = 1,
-    store_url: str | None = None,
-) -> None:
-    from engine.serve.app import HOSTS
-    from engine.serve.app import serve as listen
-
-    if host not in HOSTS:
-        raise typer.BadParameter(f"got {host!r}, expected one of {', '.join(HOSTS)}")
-    must_be_free(HOSTS[host], port)
-    console.print(Text(f"Open http://{host}:{port}  (Ctrl-C stops)"), soft_wrap=True)
-    listen(run, host=host, port=port, workers=workers, threads=threads, store_url=store_url)
 
 
 def _settings(

@@ -5,22 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
 
 from engine.errors import DataError
+from engine.policy_rules import PolicyConfig
 from graph import GraphConfig
 from retrieval.rerank.config import CandidateConfig, RerankConfig
-
-
-class PolicyConfig(BaseModel):
-    """Rules applied to scored candidates."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    max_per_group: PositiveInt | None = None
-    """Items of one finest category in an answer at most; None sets no limit."""
-    wish_weight: float = Field(16.0, ge=0)
-    """How many units of score a cosine of 1 between the scene's words or photo and an item adds."""
 
 
 class EngineConfig(BaseModel):

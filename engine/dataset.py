@@ -65,6 +65,10 @@ SCHEMAS: Mapping[str, pl.Schema] = MappingProxyType(
                 "weather": _TEXT,
                 "occasion": _TEXT,
                 "request_id": _TEXT,
+                "country": _TEXT,
+                "companions": _TEXT,
+                "temperature": _NUMBER,
+                "attributes": _PAIRS,
             }
         ),
         "users": pl.Schema({"user_id": _TEXT, "attributes": _PAIRS}),
@@ -84,10 +88,19 @@ SCHEMAS: Mapping[str, pl.Schema] = MappingProxyType(
 """Columns and dtypes of each table.
 
 ``image`` of an item is the picture that is shown, ``images`` are further ones. ``ends_at`` of an
-offer is exclusive.
+offer is exclusive. From ``place`` on, an event tells of its scene: ``temperature`` in degrees
+Celsius, ``attributes`` for whatever has no column.
 """
 
-ADDED_LATER = frozenset({("items", "images")})
+ADDED_LATER = frozenset(
+    {
+        ("items", "images"),
+        ("events", "country"),
+        ("events", "companions"),
+        ("events", "temperature"),
+        ("events", "attributes"),
+    }
+)
 """Columns, by table, that older datasets of the same format lack; there they are empty."""
 
 REQUIRED: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -107,6 +120,7 @@ DEFAULTS: Mapping[tuple[str, str], object] = MappingProxyType(
         ("items", "images"): [],
         ("items", "attributes"): [],
         ("items", "available"): True,
+        ("events", "attributes"): [],
         ("users", "attributes"): [],
         ("triples", "weight"): 1.0,
         ("offers", "kind"): "discount",

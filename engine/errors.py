@@ -3,7 +3,8 @@
 VitrineError
 ├── DataError            the shop's files or tables are not what they must be
 │   ├── MappingError     a column mapping names something that is not there
-│   └── UnknownIdError   an id that no table holds
+│   ├── UnknownIdError   an id that no table holds
+│   └── WithdrawnError   an item that is no longer offered
 ├── RunError             a run folder cannot be used
 │   ├── ManifestError    a file is missing, altered, or of another format
 │   └── ProbeError       the encoder no longer gives the vectors of the run
@@ -41,6 +42,18 @@ class UnknownIdError(DataError):
         super().__init__(f"unknown {kind} {value!r}: no such {kind} in this run")
         self.kind = kind
         self.value = value
+
+
+class WithdrawnError(DataError):
+    """An item that is no longer offered.
+
+    Attributes:
+        item_id: Its id.
+    """
+
+    def __init__(self, item_id: str) -> None:
+        super().__init__(f"item {item_id!r} was withdrawn: offer it again with add_item")
+        self.item_id = item_id
 
 
 class RunError(VitrineError):

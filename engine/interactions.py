@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.rerank.facets import FacetKind
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
@@ -32,6 +34,10 @@ class Interactions:
     n_users: int
     n_items: int
     n_places: int
+    facets: NDArray[np.int16] | None = None
+    """Codes of the scene's facets, ``[E, K]``, 0 where not known; None where the run has none."""
+    facet_kinds: tuple[FacetKind, ...] = ()
+    """The K facets."""
 
     def __len__(self) -> int:
         return len(self.user)

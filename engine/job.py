@@ -28,9 +28,12 @@ from engine.stages import StageCache
 from engine.vocabulary import Vocabulary
 from graph import KnowledgeGraph
 from retrieval.index import build_index
+from retrieval.linear import linear_neighbours
 from retrieval.neighbours import Neighbours, item_neighbours
 from retrieval.partners import Partners, basket_partners
 from retrieval.rerank.features import World
+from retrieval.rerank.interval_fit import fit_intervals
+from retrieval.rerank.intervals import IntervalTable, pairs_of
 from retrieval.rerank.offers import OfferCalendar
 from retrieval.rerank.records import DAY_S, ItemTable
 
@@ -82,6 +85,20 @@ def partners_before(job: Job, as_of: int) -> Partners:
     return basket_partners(events.session, events.item, events.n_items)
 
 
+def linear_before(job: Job, as_of: int) -> Neighbours:
+    """What speaks for what, by the visits before a moment."""
+    events = job.past.events.before(as_of)
+    shape = (events.n_users, events.n_items)
+    return linear_neighbours(events.user, events.item, shape=shape, seed=job.seed)
+
+
+def intervals_before(job: Job, items: ItemTable, as_of: int) -> IntervalTable:
+    """How often items are taken again, by the visits before a moment."""
+    events = job.past.events.before(as_of)
+    pairs = pairs_of(events.user, events.item, events.at_unix_s)
+    return fit_intervals(pairs, items.groups[0], as_of)
+
+
 def write_graph(
     folder: Path,
     job: Job,
@@ -94,6 +111,7 @@ def write_graph(
     save_arrays(folder / "vectors.safetensors", {"items": item_vectors})
     save_record(folder / "neighbours.safetensors", neighbours_before(job, kg.as_of_unix_s))
     save_record(folder / "partners.safetensors", partners_before(job, kg.as_of_unix_s))
+    save_record(folder / layout.LINEAR_FILE, linear_before(job, kg.as_of_unix_s))
     rows = np.arange(len(item_vectors), dtype=np.int64)
     build_index(rows, item_vectors, seed=job.seed).save(folder / "index")
     write_json(folder / "metrics.json", dict(metrics))
@@ -107,8 +125,8 @@ def recommendable(items: ItemTable, job: Job) -> ItemTable:
     return replace(items, recommendable=items.recommendable & (users >= job.config.min_users))
 
 
-def fixed(job: Job, items: ItemTable, offers: OfferCalendar, graph: Path) -> Fixed:
-    """What all worlds of a job share, with the item vectors of a graph stage."""
+def fixed(job: Job, items: ItemTable, offers: OfferCalendar, graph: Path, as_of: int) -> Fixed:
+    """What all worlds of a job share: vectors of a graph stage, intervals as of its moment."""
     config = job.config
     return Fixed(
         items=items,
@@ -117,6 +135,8 @@ def fixed(job: Job, items: ItemTable, offers: OfferCalendar, graph: Path) -> Fix
         n_places=len(job.vocabulary.places),
         user_half_life_days=config.graph.half_life_days,
         habit_half_life_days=config.candidates.habit_half_life_days,
+        needs=intervals_before(job, items, as_of),
+        linear=layout.linear(graph),
     )
 
 

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from scipy import sparse
 
+from engine import facet_files
 from engine.artifacts import (
     load_arrays,
     load_record,
@@ -28,12 +29,15 @@ from retrieval.partners import Partners
 from retrieval.rerank.batch import Tokens
 from retrieval.rerank.examples import Examples
 from retrieval.rerank.features import World
+from retrieval.rerank.intervals import IntervalTable
 from retrieval.rerank.model import Reranker, Shape
 from retrieval.rerank.offers import OfferCalendar
 from retrieval.rerank.records import History, ItemTable
 from retrieval.rerank.trends import Trends
 
 MODEL_FILE = "model.safetensors"
+INTERVALS_FILE = "intervals.safetensors"
+LINEAR_FILE = "linear.safetensors"
 RELATIONS_FILE = "relation_weights.json"
 
 
@@ -63,6 +67,12 @@ def neighbours(graph: Path) -> Neighbours:
 def partners(graph: Path) -> Partners:
     """What lies in one basket with what, of a graph stage."""
     return load_record(graph / "partners.safetensors", Partners)
+
+
+def linear(graph: Path) -> Neighbours | None:
+    """What speaks for what, of a graph stage; None of one that was made before that was kept."""
+    file = graph / LINEAR_FILE
+    return load_record(file, Neighbours) if file.is_file() else None
 
 
 def save_examples(folder: Path, examples: Examples) -> None:
@@ -109,6 +119,7 @@ def save_past(run: Path, past: Past) -> None:
     """Write the users' histories, with the row of each user's first event."""
     save_record(run / "history.safetensors", past.history)
     save_arrays(run / "users.safetensors", {"offsets": past.events.user_offsets()})
+    facet_files.save_codes(run, past.events.facets)
 
 
 def load_past(run: Path) -> tuple[History, Ints]:
@@ -145,6 +156,9 @@ def save_world(run: Path, world: World) -> None:
         run / "crowd.safetensors",
         {"row": crowd.row, "taste": crowd.taste, **_sparse_parts("profile", crowd.profile)},
     )
+    facet_files.save_facets(run, world.facets)
+    if world.needs is not None:
+        _save_intervals(run / INTERVALS_FILE, world.needs)
 
 
 def load_world(run: Path) -> World:
@@ -161,7 +175,29 @@ def load_world(run: Path) -> World:
     calendar = OfferCalendar(n_items=n_items, **offers)
     crowd = load_arrays(run / "crowd.safetensors")
     people = Crowd(profile=_sparse("profile", crowd), **crowd)
-    return World(table, _load_trends(run, table.groups), calendar, people)
+    facets = facet_files.load_facets(run)
+    needs = _load_intervals(run / INTERVALS_FILE)
+    trends, speaks = _load_trends(run, table.groups), linear(run / "graph")
+    return World(table, trends, calendar, people, facets, needs, speaks)
+
+
+def _save_intervals(file: Path, table: IntervalTable) -> None:
+    save_arrays(file, {name: np.asarray(value) for name, value in asdict(table).items()})
+
+
+def _load_intervals(file: Path) -> IntervalTable | None:
+    """How often items are taken again; None of a run that was made before that was kept."""
+    if not file.is_file():
+        return None
+    arrays = load_arrays(file)
+    return IntervalTable(
+        log_days=arrays["log_days"],
+        variance=arrays["variance"],
+        return_rate=arrays["return_rate"],
+        pair_variance=float(arrays["pair_variance"].item()),
+        user_variance=float(arrays["user_variance"].item()),
+        loyalty=float(arrays["loyalty"].item()),
+    )
 
 
 def _load_trends(run: Path, groups: Ints) -> Trends:

@@ -21,11 +21,14 @@ from graph import embed_users, interest
 from retrieval.candidates import Channel, top_rows
 from retrieval.crowd import Crowd, gather_crowd, no_crowd
 from retrieval.index import VectorIndex
+from retrieval.neighbours import Neighbours
 from retrieval.recall import Query, Tables, recall
 from retrieval.rerank.batch import tokens_of
 from retrieval.rerank.config import CandidateConfig, RerankConfig
 from retrieval.rerank.examples import Example
+from retrieval.rerank.facets import Facets, take_facets
 from retrieval.rerank.features import World, cross_features
+from retrieval.rerank.intervals import IntervalTable
 from retrieval.rerank.offers import OfferCalendar
 from retrieval.rerank.records import DAY_S, History, ItemTable, Moment
 from retrieval.rerank.trends import take_trends
@@ -70,7 +73,9 @@ class Past:
         h, i = self.history, session.start
         local = int(h.local_s[i])
         to_holiday = days_to_holiday(local, self.country)
-        return Moment(int(h.at_unix_s[i]), local, int(h.place[i]), to_holiday)
+        codes = self.events.facets
+        facets = () if codes is None else tuple(int(code) for code in codes[i])
+        return Moment(int(h.at_unix_s[i]), local, int(h.place[i]), to_holiday, facets)
 
 
 def sessions_between(events: Interactions, since_unix_s: int, until_unix_s: int) -> list[Session]:
@@ -206,6 +211,10 @@ class Fixed:
     n_places: int
     user_half_life_days: float
     habit_half_life_days: float
+    needs: IntervalTable | None = None
+    """How often items are taken again."""
+    linear: Neighbours | None = None
+    """What speaks for what."""
 
 
 def world_before(past: Past, fixed: Fixed, as_of_unix_s: int) -> World:
@@ -218,7 +227,24 @@ def world_before(past: Past, fixed: Fixed, as_of_unix_s: int) -> World:
         n_places=fixed.n_places,
         as_of_unix_s=as_of_unix_s,
     )
-    return World(fixed.items, trends, fixed.offers, _crowd(past, fixed, as_of_unix_s))
+    crowd = _crowd(past, fixed, as_of_unix_s)
+    facets = _facets(past, fixed, as_of_unix_s)
+    return World(fixed.items, trends, fixed.offers, crowd, facets, fixed.needs, fixed.linear)
+
+
+def _facets(past: Past, fixed: Fixed, as_of_unix_s: int) -> Facets:
+    """What was taken under each value of the scene's facets before a moment."""
+    events = past.events
+    if events.facets is None:
+        return ()
+    known = events.at_unix_s < as_of_unix_s
+    return take_facets(
+        events.item[known],
+        events.facets[known],
+        events.facet_kinds,
+        group=fixed.items.groups[0],
+        n_groups=fixed.items.n_groups[0],
+    )
 
 
 def _crowd(past: Past, fixed: Fixed, as_of_unix_s: int) -> Crowd:

@@ -27,7 +27,7 @@ from engine.content import (
     words_of,
 )
 from engine.dataset import SCHEMAS
-from engine.errors import DataError
+from engine.errors import DataError, WithdrawnError
 from engine.interactions import Floats
 from engine.item_form import ITEM
 from engine.live_index import LiveIndex
@@ -173,7 +173,7 @@ class LiveItems:
     def _must_be_there(self, item_id: str) -> int:
         row = self.catch_up().vocabulary.items.row(item_id)
         if item_id in self._withdrawn:
-            raise DataError(f"item {item_id!r} was withdrawn: offer it again with add_item")
+            raise WithdrawnError(item_id)
         return row
 
     def _store(

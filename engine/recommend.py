@@ -5,79 +5,86 @@ The way: history → user vector → recall (channels) → features → rerank �
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
+from engine.artifacts import STATE_FOLDER
 from engine.asking import (
+    Wanted,
     allowed_candidates,
     conditions,
     moment_of,
+    request_rng,
     scene_wishes,
+    scores_of,
     wishes_of,
 )
-from engine.complements import complements_list
-from engine.dataset import DatasetSettings
 from engine.errors import UnknownIdError
-from engine.explain import evidence_of, sentence
 from engine.filters import Filters
+from engine.given import best_first, known_rows, personal, score_listed
 from engine.impressions import ImpressionLog
 from engine.interactions import Floats, Ints
 from engine.live_items import LiveItems
-from engine.offering import Offering
-from engine.policy import Placed, fill_slots
-from engine.reasons import Situation, facts_of
-from engine.recommendation import Answer, ChannelHit, Recommendation, Shopper, Trace
+from engine.people import People
+from engine.policy.compiled import Compiled, place
+from engine.policy.frequency import resting_items
+from engine.policy.house import House, rules_folder
+from engine.policy_rules import Policy
+from engine.presenting import present
+from engine.recommendation import Answer, Preview, Ranked, Recommendation
 from engine.runtime import Run, load_run
 from engine.scene import Scene
 from engine.scoring import Asked, Scored, score
 from engine.search import search_list
-from engine.shopper import shopper_of
-from engine.similar import Likeness, similar_list
-from engine.store import EventStore, Impression, Slot
+from engine.shown import Pending, Seeing
+from engine.store import EventStore
 from engine.types import Event
+from retrieval.candidates import Bools
 from retrieval.rerank.records import Moment
 
 REMEMBERED_QUERIES = 4_096
 
 
-class Engine(Offering):
+class Engine(People):
     """A run that answers. One per process; safe for threads that only ask."""
 
-    def __init__(self, run: Run, store: EventStore) -> None:
+    def __init__(self, run: Run, store: EventStore, *, rules: Path | None = None) -> None:
         """Use :meth:`open`."""
-        super().__init__(LiveItems(run, store))
-        self.store = store
+        super().__init__(LiveItems(run, store), store)
         self._log = ImpressionLog(store)
+        self.house = House(rules or rules_folder(run.folder))
         self._query_vector = lru_cache(REMEMBERED_QUERIES)(self._encode_words)
 
     @classmethod
-    def open(cls, run: str | Path, *, store_url: str | None = None) -> Engine:
+    def open(
+        cls, run: str | Path, *, store_url: str | None = None, rules: Path | None = None
+    ) -> Engine:
         """Open a run.
 
         Args:
             run: Folder that ``vitrine train`` wrote.
             store_url: SQLAlchemy URL of the event store; by default SQLite in the run's folder.
+            rules: Folder that may hold ``policy.yaml`` and ``experiments.yaml``, which are read
+                again when they change; by default the run's ``state``.
 
         Raises:
+            DataError: The policy or the experiments cannot be used.
             ManifestError: A file of the run is missing or altered.
             ProbeError: The encoder gives other vectors than in training.
         """
         loaded = load_run(Path(run))
         if store_url is None:
-            state = loaded.folder / "state"
+            state = loaded.folder / STATE_FOLDER
             state.mkdir(exist_ok=True)
             store_url = f"sqlite:///{(state / 'events.sqlite').resolve()}"
-        return cls(loaded, EventStore.open(store_url))
+        return cls(loaded, EventStore.open(store_url), rules=rules)
 
     def close(self) -> None:
         """Write what is waiting and let go of the store."""
@@ -104,6 +111,8 @@ class Engine(Offering):
         exclude: Sequence[str] = (),
         new_only: bool = False,
         filters: Filters | None = None,
+        events: Sequence[Event] = (),
+        explain: bool = True,
     ) -> list[Recommendation]:
         """The best items for a user in a scene, each with its reason.
 
@@ -114,16 +123,15 @@ class Engine(Offering):
             exclude: Item ids to leave out; unknown ones are passed over.
             new_only: Only items that the user never took.
             filters: What every answer must meet.
+            events: What the user did that the store does not hold; for this answer alone.
+            explain: Whether each answer says why; without, evidence and reason are empty.
 
         Raises:
             SceneError: The scene cannot be understood.
+            UnknownIdError: One of the events is of an item that the run does not know.
         """
-        self._live.catch_up()
-        scene = scene or Scene()
-        scored = self._score(user_id, scene, filters)
-        allowed = allowed_candidates(self._run, scored, exclude, new_only=new_only)
-        slots = self._fill(scored, allowed, k)
-        return self._present(user_id, scene, scored, slots)
+        wanted = Wanted(k, exclude, new_only, filters, events, explain)
+        return self._listed(user_id, scene or Scene(), wanted)[0]
 
     def answer(
         self,
@@ -134,34 +142,35 @@ class Engine(Offering):
         exclude: Sequence[str] = (),
         new_only: bool = False,
         filters: Filters | None = None,
+        events: Sequence[Event] = (),
+        explain: bool = True,
     ) -> Answer:
-        """:meth:`recommend`, logged as an impression under a request id of its own."""
+        """:meth:`recommend`, logged under a request id of its own.
+
+        Here slots may be drawn, if the policy says so; the log tells with which probability.
+        """
         scene = scene or Scene()
-        found = self.recommend(
-            user_id, scene, k=k, exclude=exclude, new_only=new_only, filters=filters
-        )
-        answer = Answer(uuid.uuid4().hex, tuple(found))
-        self._log.put(
-            Impression(
-                request_id=answer.request_id,
-                user_id=user_id,
-                timestamp=datetime.now(UTC),
-                scene=json.dumps(
-                    scene.model_dump(mode="json", exclude={"image"}, exclude_none=True)
-                ),
-                model=self.run_id,
-                slots=tuple(
-                    Slot(
-                        r.item.item_id,
-                        r.rank,
-                        r.score,
-                        {hit.channel: hit.score for hit in r.trace.channels},
-                    )
-                    for r in answer.recommendations
-                ),
-            )
-        )
-        return answer
+        request_id, at = uuid.uuid4().hex, datetime.now(UTC)
+        wanted = Wanted(k, exclude, new_only, filters, events, explain)
+        found, ruling, seeing = self._listed(user_id, scene, wanted, draw_by=request_id)
+        self._log.put(Pending(request_id, user_id, at, scene, found, ruling, seeing).impression)
+        return Answer(request_id, tuple(found))
+
+    def preview(
+        self, user_id: str, policy: Policy, scene: Scene | None = None, *, k: int = 10
+    ) -> Preview:
+        """A user's list as it is, and as another policy would make it; nothing is drawn.
+
+        Args:
+            user_id: As of :meth:`recommend`.
+            policy: What would be tried.
+            scene: As of :meth:`recommend`; boosts are those of its time.
+            k: Items at most.
+        """
+        scene = scene or Scene()
+        before, _, _ = self._listed(user_id, scene, Wanted(k))
+        after, _, _ = self._listed(user_id, scene, Wanted(k, policy=policy))
+        return Preview(tuple(before), tuple(after))
 
     def rank_rows(
         self, user_id: str, moment: Moment, k: int, *, new_only: bool = False
@@ -169,169 +178,155 @@ class Engine(Offering):
         """Item rows and scores of a list, best first: what evaluation needs of an answer."""
         self._live.catch_up()
         live = self.store.history(user_id)
-        scored = score(self._run, Asked(user_id, moment, live))
-        slots = self._fill(scored, allowed_candidates(self._run, scored, (), new_only=new_only), k)
+        scored = score(self._run, Asked(user_id, moment, live), k)
+        allowed = allowed_candidates(self._run, scored, (), new_only=new_only)
+        ruling = self.house.compiled(self._run.config.policy, self._run)
+        slots = place(ruling, scores_of(scored, allowed), k).slots
         at = np.array([slot.at for slot in slots], dtype=np.int64)
         return scored.recalled.candidates.rows[at], scored.total[at]
 
-    def similar(
+    def rank(
         self,
-        item_id: str,
-        k: int = 10,
-        *,
-        likeness: Likeness | str = Likeness.ALL,
-        filters: Filters | None = None,
-    ) -> list[Recommendation]:
-        """Items like one item.
+        user_id: str,
+        item_ids: Sequence[str],
+        scene: Scene | None = None,
+        k: int | None = None,
+        events: Sequence[Event] = (),
+    ) -> Ranked:
+        """Given items in the order that suits a user in a scene, each with its reason.
+
+        They are scored as :meth:`recommend` would score them; no rule keeps one out.
 
         Args:
-            item_id: The item.
-            k: Items at most.
-            likeness: ``looks``, ``reads``, ``instead`` (what people take in its stead) or ``all``.
-            filters: What the answers must meet.
+            user_id: May be unknown.
+            item_ids: At most 1,000, each once; those that the run does not know are named.
+            scene: As of :meth:`recommend`.
+            k: Items at most; None is all.
+            events: As of :meth:`recommend`.
+
+        Raises:
+            SceneError: The scene cannot be understood.
+            UnknownIdError: One of the events is of an item that the run does not know.
+            DataError: There is no item, one comes twice, or there are too many.
+        """
+        self._live.catch_up()
+        self._must_know(events)
+        scene = scene or Scene()
+        rows, unknown = known_rows(self._run, item_ids)
+        if len(rows) == 0:
+            return Ranked((), unknown)
+        asked = self._asked(user_id, scene, None, events)
+        scored = score_listed(self._run, asked, rows)
+        listed = present(self._run, asked.user_id, scene, scored, best_first(scored)[:k])
+        return Ranked(tuple(listed), unknown)
+
+    def explain(self, user_id: str, item_id: str, scene: Scene | None = None) -> Recommendation:
+        """What speaks for one item to a user in a scene: evidence with weights, and a sentence.
 
         Raises:
             UnknownIdError: No such item.
-            DataError: It has no picture, or no words, to be compared by.
-            ValueError: No such likeness.
+            SceneError: The scene cannot be understood.
         """
-        self._live.catch_up()
-        return similar_list(self._run, item_id, k, Likeness(likeness), filters)
-
-    def complements(
-        self, of: str | Sequence[str] | bytes, k: int = 10, *, filters: Filters | None = None
-    ) -> list[Recommendation]:
-        """What goes with an item, a basket of items, or the photo of a room; no substitutes.
-
-        Args:
-            of: An item id, several, or a picture file.
-            k: Items at most; fewer where fewer are sure to go with it.
-            filters: What the answers must meet.
-
-        Raises:
-            UnknownIdError: No such item.
-            DataError: The basket is empty.
-            ImageError: The photo cannot be read.
-        """
-        self._live.catch_up()
-        return complements_list(self._run, of, k, filters)
+        found = self.rank(user_id, [item_id], scene)
+        if found.unknown:
+            raise UnknownIdError("item", item_id)
+        return found.recommendations[0]
 
     def search(
-        self, text: str | None = None, image: bytes | None = None, k: int = 10
+        self,
+        text: str | None = None,
+        image: bytes | None = None,
+        k: int = 10,
+        *,
+        user_id: str | None = None,
+        scene: Scene | None = None,
+        filters: Filters | None = None,
     ) -> list[Recommendation]:
         """Items that match words, a photo, or both: by meaning, and by the very words.
 
+        Args:
+            text: Words.
+            image: A picture file.
+            k: Items at most.
+            user_id: Whose taste decides among what matches; None is nobody's.
+            scene: The moment for the user's taste.
+            filters: What the answers must meet.
+
         Raises:
-            ValueError: Neither is given.
+            ValueError: Neither words nor a photo are given.
             ImageError: The photo cannot be read.
         """
         if text is None and image is None:
             raise ValueError("search needs text, an image, or both")
-        self._live.catch_up()
-        return search_list(self._run, wishes_of(self._run, self._query_vector, text, image), k)
-
-    def observe(self, events: Sequence[Event]) -> int:
-        """Store events durably; the next :meth:`recommend` sees them.
-
-        Returns:
-            How many were new: an ``event_id`` counts once.
-
-        Raises:
-            UnknownIdError: An item is not in the catalogue; nothing is stored then.
-            DataError: An event cannot be stored.
-        """
-        self._live.catch_up()
-        for event in events:
-            if event.item_id not in self._run.vocabulary.items:
-                raise UnknownIdError("item", event.item_id)
-        return self.store.append(events)
-
-    def shoppers(self, limit: int = 50) -> list[Shopper]:
-        """Users with the most events, for people to pick from."""
-        counts = np.diff(self._run.offsets)
-        rows = np.argsort(-counts, kind="stable")[:limit]
-        return [shopper_of(self._run, int(row)) for row in rows]
-
-    def places(self) -> list[str]:
-        """Places that the run knows, busiest first."""
-        totals = self._run.world.trends.place_totals[1:]
-        return [self._run.vocabulary.places.id(int(i) + 1) for i in np.argsort(-totals)]
-
-    def picture_path(self, item_id: str) -> Path | None:
-        """File of an item's picture in the run's folder of pictures, or None."""
-        image, pictures = self.item(item_id).image, self._run.settings.pictures
-        live = self._live.picture_file(item_id)
-        if live is not None:
-            return live
-        if not image or "://" in image or not pictures:
-            return None
-        path = (self._run.folder / image).resolve()
-        inside = path.is_relative_to((self._run.folder / pictures).resolve())
-        return path if inside and path.is_file() else None
-
-    @property
-    def dataset_settings(self) -> DatasetSettings:
-        """Name, zone, attribution and terms of the dataset."""
-        return self._run.settings
-
-    @property
-    def run_id(self) -> str:
-        """Twelve digits that name the run."""
-        return self._run.manifest.run_id
-
-    @property
-    def as_of(self) -> datetime:
-        """The moment before which the run learned."""
-        return self._run.as_of
-
-    @property
-    def run(self) -> Run:
-        """The loaded run."""
-        return self._run
+        run = self._live.catch_up()
+        wishes = wishes_of(run, self._query_vector, text, image)
+        if user_id is None:
+            return search_list(run, wishes, k, filters)
+        asked = self._asked(user_id, scene or Scene())
+        return search_list(run, wishes, k, filters, partial(personal, run, asked))
 
     def moment_of(self, scene: Scene) -> Moment:
         """Time and place of a scene in the shop's terms; an unknown place counts as none."""
         return moment_of(self._run, scene)
 
-    def _score(self, user_id: str, scene: Scene, filters: Filters | None) -> Scored:
+    def _asked(
+        self,
+        user_id: str,
+        scene: Scene,
+        allowed: Bools | None = None,
+        events: Sequence[Event] = (),
+    ) -> Asked:
         run = self._run
-        wishes = tuple(scene_wishes(run, self._query_vector, scene))
         live = self.store.history(user_id)
-        allowed = conditions(run, scene, filters)
-        return score(run, Asked(user_id, self.moment_of(scene), live, wishes, allowed))
+        if events:
+            live = sorted([*live, *events], key=lambda event: event.timestamp)
+        return Asked(
+            self._forgotten.known_as(run, user_id),
+            self.moment_of(scene),
+            live,
+            tuple(scene_wishes(run, self._query_vector, scene)),
+            allowed,
+        )
 
-    def _fill(self, scored: Scored, allowed: NDArray[np.bool_], k: int) -> tuple[Placed, ...]:
-        group = self._run.world.items.groups[0][scored.recalled.candidates.rows]
-        return fill_slots(scored.total, allowed, group, k, self._run.config.policy)
+    def _listed(
+        self, user_id: str, scene: Scene, wanted: Wanted, draw_by: str | None = None
+    ) -> tuple[list[Recommendation], Compiled, Seeing | None]:
+        """A list, the policy that it keeps to, and what the log keeps of it.
 
-    def _present(
-        self, user_id: str, scene: Scene, scored: Scored, slots: Sequence[Placed]
-    ) -> list[Recommendation]:
-        situation = Situation.of(self._run, user_id, scene, scored.history, scored.moment)
-        found = scored.recalled.candidates
-        at = [slot.at for slot in slots]
-        chances = self._run.model.probability(torch.from_numpy(scored.model[at]))
-        listed = []
-        for rank, slot in enumerate(slots, start=1):
-            row = int(found.rows[slot.at])
-            hits = tuple(ChannelHit(*origin) for origin in found.origins(row))
-            facts = facts_of(
-                situation, row, channels=tuple(hit.channel for hit in hits), wishes=scored.wishes
-            )
-            evidence = evidence_of(facts)
-            logit = float(scored.model[slot.at])
-            listed.append(
-                Recommendation(
-                    rank=rank,
-                    item=facts.item,
-                    score=float(scored.total[slot.at]),
-                    probability=float(chances[rank - 1]),
-                    reason=sentence(evidence, facts),
-                    evidence=evidence,
-                    trace=Trace(hits, logit, float(scored.wish[slot.at]), slot.rules),
-                )
-            )
-        return listed
+        Args:
+            user_id: For whom.
+            scene: When and where.
+            wanted: What is asked of the list.
+            draw_by: Request id that decides what is drawn; None draws and keeps nothing.
+        """
+        run = self._live.catch_up()
+        self._must_know(wanted.events)
+        ruling = (
+            self.house.ruling(run, user_id)
+            if wanted.policy is None
+            else self.house.preview(wanted.policy, run)
+        )
+        admitted = ruling.admits(conditions(run, scene, wanted.filters))
+        asked = self._asked(user_id, scene, admitted, wanted.events)
+        scored = score(run, asked, wanted.k)
+        allowed = allowed_candidates(run, scored, wanted.exclude, new_only=wanted.new_only)
+        resting = self._resting(user_id, asked, scored, ruling)
+        drawn = None if draw_by is None or ruling.plain else request_rng(draw_by)
+        listed = place(ruling, scores_of(scored, allowed, resting), wanted.k, drawn)
+        found = present(run, asked.user_id, scene, scored, listed.slots, explain=wanted.explain)
+        return found, ruling, None if draw_by is None else Seeing.of(run, scored, listed)
+
+    def _resting(
+        self, user_id: str, asked: Asked, scored: Scored, ruling: Compiled
+    ) -> Bools | None:
+        frequency = ruling.policy.frequency
+        if frequency is None:
+            return None
+        ids = resting_items(self.store, user_id, asked.live, frequency, datetime.now(UTC))
+        found = [self._run.vocabulary.items.find(item_id) for item_id in ids]
+        rows = np.array([row for row in found if row is not None], dtype=np.int64)
+        resting: Bools = np.isin(scored.recalled.candidates.rows, rows)
+        return resting
 
     def _encode_words(self, text: str) -> Floats:
         vector: Floats = self._run.encoder.encode_texts([text])[0]

@@ -43,6 +43,10 @@ class Trace:
     """What the scene's words and photo added."""
     rules: tuple[str, ...]
     """Policy rules that touched the list at this slot."""
+    boost_score: float = 0.0
+    """What boosts of the policy added."""
+    propensity: float = 1.0
+    """Probability that the item got this slot, given those above; 1 where nothing is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class Recommendation:
     """From 1."""
     item: Item
     score: float
-    """Higher is better: the trace's model score plus wish score."""
+    """Higher is better: the trace's model score plus wish score plus boost score."""
     probability: float | None
     """That the user takes it in this session; None where the model did not score it."""
     reason: str
@@ -67,6 +71,23 @@ class Answer:
 
     request_id: str
     recommendations: tuple[Recommendation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One user's list under two policies."""
+
+    before: tuple[Recommendation, ...]
+    after: tuple[Recommendation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Given items in a user's order."""
+
+    recommendations: tuple[Recommendation, ...]
+    unknown: tuple[str, ...]
+    """Ids that the run does not know, in the order in which they were given."""
 
 
 @dataclass(frozen=True, slots=True)

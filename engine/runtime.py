@@ -29,12 +29,15 @@ from graph import KnowledgeGraph
 from retrieval.index import open_index
 from retrieval.postings import WordFormatError
 from retrieval.recall import Tables, token_vectors
-from retrieval.rerank.features import World, feature_names
+from retrieval.rerank.features import World
 from retrieval.rerank.model import Reranker
 from retrieval.rerank.records import History
 from retrieval.words import WordIndex
 
 T = TypeVar("T")
+
+REMEMBERED_ITEMS = 8_192
+"""Records of items that a catalogue keeps made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Run:
 
 
 class Catalogue:
-    """Items by row; a record is made when it is asked for."""
+    """Items by row; a record is made when it is asked for, and kept for the next lists."""
 
     def __init__(self, items: pl.DataFrame) -> None:
         """Keep the columns of an ``items`` table."""
@@ -99,6 +102,7 @@ class Catalogue:
         self._names: Sequence[str] = tuple(columns)
         self._columns = tuple(columns.values())
         self._live: Mapping[int, Item] = {}
+        self._made: dict[int, Item] = {}
         self._items = items
         self._derived: dict[Callable[[pl.DataFrame], Any], Any] = {}
 
@@ -132,8 +136,14 @@ class Catalogue:
         live = self._live.get(row)
         if live is not None:
             return live
-        values = (column[row] for column in self._columns)
-        return Item(**dict(zip(self._names, values, strict=True)))
+        made = self._made.get(row)
+        if made is None:
+            values = (column[row] for column in self._columns)
+            made = Item(**dict(zip(self._names, values, strict=True)))
+            if len(self._made) >= REMEMBERED_ITEMS:
+                self._made.clear()
+            self._made[row] = made
+        return made
 
 
 def load_run(folder: Path) -> Run:
@@ -180,7 +190,7 @@ def load_run(folder: Path) -> Run:
             folder / "rank",
             token_vectors(vectors, content.vectors),
             world.items.groups[0],
-            n_features=len(feature_names(len(world.items.n_groups))),
+            n_features=len(world.feature_names()),
         ),
         encoder=encoder,
         gates=_load_gates(folder / "content" / "gates.json"),

@@ -95,10 +95,9 @@ def scene_from_headers(
 def _readable(headers: Mapping[str, str]) -> tuple[dict[str, str], list[Ignored]]:
     plain: dict[str, str] = {}
     ignored: list[Ignored] = []
-    wanted = {*COUNTRY_HEADERS, *ZONE_HEADERS, *_DEVICE_HEADERS, "accept-language"}
     for name, value in headers.items():
         key = str(name).casefold()
-        if key not in wanted:
+        if key not in SCENE_HEADERS:
             continue
         if not isinstance(value, str) or len(value) > MAX_VALUE_CHARS:
             why = f"expected text of at most {MAX_VALUE_CHARS} characters"
@@ -205,6 +204,8 @@ def _ignored(header: str, value: str, why: str) -> Ignored:
 
 
 _DEVICE_HEADERS = ("user-agent", "sec-ch-ua-mobile", "sec-ch-ua-form-factors")
+SCENE_HEADERS = frozenset({*COUNTRY_HEADERS, *ZONE_HEADERS, *_DEVICE_HEADERS, "accept-language"})
+"""Every header that is read, in small letters."""
 _EXPECTED: dict[Reader, str] = {
     _zone: "expected an IANA zone such as Europe/Berlin",
     _country: "expected an ISO 3166 code of two letters such as DE",

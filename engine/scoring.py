@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from engine.interactions import Floats, Ints
@@ -17,9 +16,17 @@ from engine.types import Event
 from graph import embed_users
 from retrieval.candidates import Bools, Channel
 from retrieval.recall import Query, Recalled, last_visits, recall
-from retrieval.rerank.batch import Batch, single, tokens_of
+from retrieval.rerank.batch import Batch, Tokens, single, tokens_of
 from retrieval.rerank.features import cross_features
 from retrieval.rerank.records import History, Moment
+from retrieval.rerank.runtime import runtime_of
+
+TICK_S = 60
+"""Seconds that the network's clock moves by; ages in its tokens are told in half-octaves of hours,
+so that nothing hangs on a minute."""
+SCORED, SCORED_PER_ANSWER = 200, 4
+"""Candidates that the network scores at least, and for each answer that is wanted; more, if what
+was taken before or asked for is more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,9 @@ class Asked:
     wishes: tuple[Wish, ...] = ()
     allowed: Bools | None = None
     """Items that the answer may hold, bool ``[I]``; None is every one on offer."""
+    listed: Ints | None = None
+    """Rows that are candidates whatever the channels find, int64, ascending: all of them are
+    scored. With ``allowed`` for these alone, nothing else is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,14 @@ class Prepared:
     history: History
     user_vector: Floats
     recalled: Recalled
-    batch: Batch
+    tokens: Tokens
+    features: Floats
+    """float32 ``[C, F]``"""
+
+    @property
+    def batch(self) -> Batch:
+        """The same as the network takes it."""
+        return single(self.tokens, self.recalled.candidates.rows, self.features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +87,10 @@ class Scored:
     allowed: NDArray[np.bool_]
     """False for what the user dismissed."""
     wishes: tuple[Wish, ...]
+    tokens: Tokens
+    """What the network was given of the past and of the scene; impressions keep it."""
+    features: Floats
+    """And of the candidates, ``[C, F]``."""
 
     @property
     def total(self) -> Floats:
@@ -86,9 +107,17 @@ class Found:
     recalled: Recalled
 
 
-def find(run: Run, asked: Asked) -> Found:
-    """Recall the candidates of one request: what serving scores and evaluation counts."""
+def find(run: Run, asked: Asked, most: int | None = None) -> Found:
+    """Recall the candidates of one request: what serving scores and evaluation counts.
+
+    Args:
+        run: Knows the items and the user.
+        asked: The request.
+        most: Keep about so many, as :func:`retrieval.recall.shortlist` does; None keeps all.
+    """
     quota, moment = run.config.candidates, asked.moment
+    if asked.listed is not None:
+        quota = quota.model_copy(update={"most": None})
     allowed = run.world.items.recommendable if asked.allowed is None else asked.allowed
     among = None if asked.allowed is None else np.flatnonzero(allowed)
     history = history_of(run, asked.user_id, asked.live, moment)
@@ -99,34 +128,50 @@ def find(run: Run, asked: Asked) -> Found:
         user,
         nearest_by_taste(run, user, 2 * quota.graph, among),
         run.vocabulary.users.find(asked.user_id),
-        tuple(_wished(run, asked.wishes, allowed)),
+        (*_listed(asked), *_wished(run, asked.wishes, allowed)),
         _like_the_last(run, history, moment, among) if quota.recent else None,
     )
-    found = recall(query, run.world, run.tables, quota, allowed)
+    found = recall(query, run.world, run.tables, quota, allowed, most)
     return Found(history, user, found)
 
 
-def prepare(run: Run, asked: Asked) -> Prepared:
-    """Recall candidates and describe them."""
-    found = find(run, asked)
+def prepare(run: Run, asked: Asked, k: int = 10) -> Prepared:
+    """Recall candidates and describe those that are worth scoring for ``k`` answers."""
+    most = max(SCORED, SCORED_PER_ANSWER * k)
+    found = find(run, asked, most if asked.listed is None else None)
     history, recalled = found.history, found.recalled
     rows = recalled.candidates.rows
     features = cross_features(history, asked.moment, rows, recalled.sources, run.world)
-    tokens = tokens_of(history, asked.moment, run.config.rerank.history)
-    return Prepared(history, found.user_vector, recalled, single(tokens, rows, features))
+    tokens = tokens_of(history, _ticked(asked.moment), run.config.rerank.history)
+    return Prepared(history, found.user_vector, recalled, tokens, features)
 
 
-@torch.inference_mode()
-def score(run: Run, asked: Asked) -> Scored:
-    """Score the candidates of one request."""
-    ready = prepare(run, asked)
+def _ticked(moment: Moment) -> Moment:
+    """The moment as the network's clock shows it: requests of one visit share what it encodes."""
+    past = moment.at_unix_s % TICK_S
+    return replace(moment, at_unix_s=moment.at_unix_s - past, local_s=moment.local_s - past)
+
+
+def score(run: Run, asked: Asked, k: int = 10) -> Scored:
+    """Score the candidates of one request for ``k`` answers."""
+    ready = prepare(run, asked, k)
     rows = ready.recalled.candidates.rows
-    logits: Floats = run.model(ready.batch)[0, :, 0].numpy()
+    logits = runtime_of(run.model)(ready.tokens, rows, ready.features)[:, 0]
     wish = np.zeros(len(rows), dtype=np.float32)
     for asks in asked.wishes:
         wish += run.config.policy.wish_weight * (run.tables.content[rows] @ asks.vector)
     allowed = ~np.isin(rows, dismissed_rows(run, asked.live))
-    return Scored(ready.history, asked.moment, ready.recalled, logits, wish, allowed, asked.wishes)
+    return Scored(
+        ready.history,
+        asked.moment,
+        ready.recalled,
+        logits,
+        wish,
+        allowed,
+        asked.wishes,
+        ready.tokens,
+        ready.features,
+    )
 
 
 def nearest_by_taste(
@@ -175,6 +220,11 @@ def _like_the_last(run: Run, history: History, moment: Moment, among: Ints | Non
     """Items nearest to what the last visits held."""
     vector = _vector_of(run, last_visits(history), moment)
     return nearest_by_taste(run, vector, 2 * run.config.candidates.recent, among, "recent")
+
+
+def _listed(asked: Asked) -> Iterator[Channel]:
+    if asked.listed is not None:
+        yield Channel("listed", asked.listed, np.zeros(len(asked.listed), np.float32))
 
 
 def _wished(run: Run, wishes: Sequence[Wish], allowed: Bools) -> Iterator[Channel]:

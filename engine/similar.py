@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import numpy as np
 
 from engine.errors import DataError
@@ -13,6 +11,7 @@ from engine.plain import plain_list
 from engine.recommendation import Recommendation
 from engine.runtime import Run
 from engine.sides import Side
+from engine.types import Likeness as Likeness
 from retrieval.candidates import Bools, Candidates, Channel, merge, top_rows
 from retrieval.fusion import fuse
 
@@ -28,15 +27,6 @@ TOGETHER_COUNTS = 0.25
 people who take both do not choose between them."""
 NOT_OF_ITS_KIND = 2.0
 """Taken from an item of another category; two cosines apart, so the category comes first."""
-
-
-class Likeness(StrEnum):
-    """In what way items are alike."""
-
-    LOOKS = "looks"
-    READS = "reads"
-    INSTEAD = "instead"
-    ALL = "all"
 
 
 REASONS = {

@@ -19,6 +19,15 @@ class EventKind(StrEnum):
     DISMISS = "dismiss"
 
 
+class Likeness(StrEnum):
+    """In what way items are alike."""
+
+    LOOKS = "looks"
+    READS = "reads"
+    INSTEAD = "instead"
+    ALL = "all"
+
+
 KINDS = tuple(EventKind)
 """Arrays hold a kind as its position here."""
 

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
-from engine import layout
+from engine import facet_files, layout
 from engine.arrays import (
     graph_tables,
     histories,
@@ -174,7 +174,7 @@ def update(
     begun = time.perf_counter()
     items = recommendable(item_table(job.dataset, tables, content.vectors, job.seed), job)
     offers = offer_calendar(job.dataset, job.vocabulary)
-    world = world_before(job.past, fixed(job, items, offers, graph), moment)
+    world = world_before(job.past, fixed(job, items, offers, graph, moment), moment)
     job.stages.seconds["run"] = round(time.perf_counter() - begun, 1)
     manifest = assemble(
         job,
@@ -222,6 +222,8 @@ def _past_events(run: Path, vocabulary: Vocabulary) -> Interactions:
         n_users=len(vocabulary.users),
         n_items=len(vocabulary.items),
         n_places=len(vocabulary.places),
+        facets=facet_files.load_codes(run),
+        facet_kinds=tuple(facet.kind for facet in vocabulary.facets),
     )
 
 
@@ -246,6 +248,7 @@ def _grown(vocabulary: Vocabulary, events: pl.DataFrame) -> Vocabulary:
         more(vocabulary.users, events["user_id"]),
         vocabulary.items,
         more(vocabulary.places, events["place"]),
+        vocabulary.facets,
     )
 
 
@@ -271,7 +274,7 @@ def _joined(old: Interactions, new: Interactions) -> Interactions:
     order = np.lexsort((np.append(old.at_unix_s, new.at_unix_s), np.append(old.user, new.user)))
     arrays = [f.name for f in fields(old) if isinstance(getattr(old, f.name), np.ndarray)]
     joined: dict[str, Any] = {
-        name: np.append(getattr(old, name), getattr(new, name))[order] for name in arrays
+        name: np.concatenate([getattr(old, name), getattr(new, name)])[order] for name in arrays
     }
     return replace(new, **joined)
 

@@ -12,6 +12,7 @@ import polars as pl
 from engine.dataset import Dataset
 from engine.errors import DataError, UnknownIdError
 from engine.interactions import Interactions, Ints
+from engine.scene_facets import Facet, event_codes, find_facets
 from engine.types import EventKind
 
 UNKNOWN_PLACE_ROW = 0
@@ -100,6 +101,8 @@ class Vocabulary:
     users: Ids
     items: Ids
     places: Ids
+    facets: tuple[Facet, ...] = ()
+    """What the scenes of the events tell besides time and place."""
 
     @classmethod
     def of(cls, dataset: Dataset) -> Vocabulary:
@@ -111,14 +114,17 @@ class Vocabulary:
             users=Ids.of("user", users.unique().sort()),
             items=Ids.of("item", dataset.items["item_id"]),
             places=Ids.of("place", ["", *known_places.filter(known_places != "")]),
+            facets=find_facets(dataset.events),
         )
 
     def save(self, path: Path) -> None:
         """Write one Parquet file of (kind, id), in row order."""
-        parts = [
-            pl.DataFrame({"kind": [ids.kind] * len(ids), "id": ids.ids}, schema=_FILE_SCHEMA)
-            for ids in (self.users, self.items, self.places)
-        ]
+        listed = [(ids.kind, ids.ids) for ids in (self.users, self.items, self.places)]
+        listed += [(f"{FACET}{facet.name}", facet.values) for facet in self.facets]
+        parts = (
+            pl.DataFrame({"kind": [kind] * len(ids), "id": ids}, schema=_FILE_SCHEMA)
+            for kind, ids in listed
+        )
         pl.concat(parts).write_parquet(path)
 
     @classmethod
@@ -138,9 +144,16 @@ class Vocabulary:
         def of(kind: str) -> Ids:
             return Ids.of(kind, frame.filter(pl.col("kind") == kind)["id"])
 
-        return cls(users=of("user"), items=of("item"), places=of("place"))
+        kinds = frame["kind"].unique(maintain_order=True)
+        facets = (
+            Facet(kind.removeprefix(FACET), of(kind).ids)
+            for kind in kinds.filter(kinds.str.starts_with(FACET))
+        )
+        return cls(of("user"), of("item"), of("place"), tuple(facets))
 
 
+FACET = "facet:"
+"""Prefix of what the file calls the values of a facet."""
 _FILE_SCHEMA = pl.Schema({"kind": pl.String, "id": pl.String})
 
 
@@ -155,6 +168,9 @@ def load_interactions(dataset: Dataset, vocabulary: Vocabulary) -> Interactions:
         DataError: An event is of a kind that is not known.
     """
     frame = _sorted_rows(dataset.events, vocabulary)
+    facets = vocabulary.facets
+    zone = dataset.settings.time_zone
+    codes = event_codes(dataset.events, facets, zone)[frame["row"].to_numpy()] if facets else None
     return Interactions(
         user=frame["user"].to_numpy(),
         item=frame["item"].to_numpy(),
@@ -166,6 +182,8 @@ def load_interactions(dataset: Dataset, vocabulary: Vocabulary) -> Interactions:
         n_users=len(vocabulary.users),
         n_items=len(vocabulary.items),
         n_places=len(vocabulary.places),
+        facets=codes,
+        facet_kinds=tuple(facet.kind for facet in facets),
     )
 
 
@@ -184,6 +202,7 @@ def _sorted_rows(events: pl.DataFrame, vocabulary: Vocabulary) -> pl.DataFrame:
             "value": events["value"].fill_null(1.0).cast(pl.Float32),
             "place": np.fromiter((row or UNKNOWN_PLACE_ROW for row in places), np.int64),
             "session_id": events["session_id"],
+            "row": np.arange(len(events)),
         }
     ).sort("user", "at", maintain_order=True)
 

@@ -17,19 +17,22 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """Who asks, when and where; every array is int64 ``[B]``."""
+    """Who asks, when, where and in what scene; arrays are int64 ``[B]`` unless said."""
 
     user: Ints
     at_unix_s: Ints
     place: Ints
     """Row of the place vocabulary, 0 where none is known."""
+    facets: NDArray[np.int16] | None = None
+    """Codes of the scene's facets, int16 ``[B, K]``; None where the shop has none."""
 
     def __len__(self) -> int:
         return len(self.user)
 
     def __getitem__(self, chosen: slice | Ints | Bools) -> Requests:
         """The requests that a slice, rows or a mask select."""
-        return Requests(self.user[chosen], self.at_unix_s[chosen], self.place[chosen])
+        facets = None if self.facets is None else self.facets[chosen]
+        return Requests(self.user[chosen], self.at_unix_s[chosen], self.place[chosen], facets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,8 @@ def first_baskets(
     opening = np.sort(first_event[eligible])
     _, firsts = np.unique(asked.user[opening], return_index=True)
     opening = opening[firsts]
-    requests = Requests(asked.user[opening], asked.at_unix_s[opening], asked.place[opening])
+    facets = None if asked.facets is None else asked.facets[opening]
+    requests = Requests(asked.user[opening], asked.at_unix_s[opening], asked.place[opening], facets)
     chosen = np.zeros(len(first_event), np.bool_)
     chosen[basket[opening]] = True
     inside = chosen[basket] & candidates[asked.item]

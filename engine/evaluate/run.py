@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,7 @@ class EngineRanker:
         Args:
             engine: Opened on a run that learned nothing from the cut on.
             evaluation_set: Its candidates are all that may be answered.
-            with_scene: Whether requests carry their place.
+            with_scene: Whether requests carry their place and the facets of their scene.
         """
         self._engine, self._candidates = engine, evaluation_set.candidates
         self._with_scene = with_scene
@@ -88,7 +88,9 @@ class EngineRanker:
         for i in range(len(requests)):
             place = int(requests.place[i]) if self._with_scene else 0
             holiday = days_to_holiday(int(local[i]), run.settings.country)
-            moment = Moment(int(requests.at_unix_s[i]), int(local[i]), place, holiday)
+            codes = requests.facets if self._with_scene else None
+            facets = () if codes is None else tuple(int(code) for code in codes[i])
+            moment = Moment(int(requests.at_unix_s[i]), int(local[i]), place, holiday, facets)
             yield run.vocabulary.users.id(int(requests.user[i])), moment
 
 
@@ -119,7 +121,8 @@ def evaluate_run(
                 "evaluate with the dataset of the training, or train again"
             )
         cut = engine.run.manifest.as_of_unix_s
-        events = load_interactions(dataset, Vocabulary.of(dataset))
+        vocabulary = replace(Vocabulary.of(dataset), facets=engine.run.vocabulary.facets)
+        events = load_interactions(dataset, vocabulary)
         min_users = max(1, engine.run.config.min_users)
         asked = first_baskets(events, cut, min_users=min_users)
         stages = StageCache(run.parent / ".stages", reporter)

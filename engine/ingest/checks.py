@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
@@ -14,9 +14,12 @@ from engine.ingest.columns import FILE, Filling
 from engine.ingest.csv_rows import CELL_BYTES
 from engine.ingest.mapping import Condition
 from engine.ingest.readers import LINE, VALUE_CHARS
+from engine.pseudonyms import Pseudonyms
 from engine.types import EventKind
 
 _NOTHING = pl.lit(None, dtype=pl.String)
+CELSIUS = (-80.0, 70.0)
+"""Bounds of a temperature, as a scene has them."""
 
 UNIQUE = {"items": "item_id", "users": "user_id"}
 """Tables in which an id comes once."""
@@ -41,6 +44,8 @@ class Known:
     """Aware; a later event is in the future."""
     item_ids: pl.Series | None
     """Ids that events and offers may name; None where the events themselves say."""
+    pseudonyms: Pseudonyms | None = None
+    """What users are called from here on; None is by their ids."""
 
 
 def row_checks(frame: pl.DataFrame, filling: Filling, known: Known) -> list[Check]:
@@ -159,6 +164,7 @@ _FITS = {
     "price": "price is not a number",
     "value": "value is not a number",
     "weight": "weight is not a number",
+    "temperature": "temperature is not a number",
     "available": "available is neither true nor false",
     "timestamp": "timestamp is not a time",
     "created_at": "created_at is not a time",
@@ -202,6 +208,7 @@ def _sense_checks(frame: pl.DataFrame, filling: Filling, known: Known) -> list[C
         checks.append(Check("unknown item", unknown, col("item_id")))
     if filling.table == "events":
         checks += _event_checks(known)
+        checks += _temperature_checks(frame)
     if filling.table == "offers":
         checks += _offer_checks(frame)
     if "image" in frame.columns:
@@ -227,6 +234,13 @@ def _event_checks(known: Known) -> list[Check]:
         Check("time in the future", time > pl.lit(known.now), shown),
         Check("time before 1970", time.dt.epoch("s") < 0, shown),
     ]
+
+
+def _temperature_checks(frame: pl.DataFrame) -> Iterator[Check]:
+    if "temperature" in frame.columns:
+        celsius = pl.col("temperature")
+        strange = ~celsius.is_between(*CELSIUS) & celsius.is_not_null()
+        yield Check("temperature out of bounds", strange, celsius.cast(pl.String))
 
 
 def _offer_checks(frame: pl.DataFrame) -> list[Check]:

@@ -19,6 +19,7 @@ from engine.ingest.readers import LINE, VALUE_CHARS, Source, read_chunks, read_c
 from engine.ingest.report import IngestReport, TableReport, count_reasons, first_reasons
 from engine.ingest.titles import readable_title
 from engine.node_names import category_parents, stated_names
+from engine.pseudonyms import USER_COLUMNS, Pseudonyms
 from engine.triples import REASON, VALUE, judge
 
 OnProgress = Callable[[str, int], None]
@@ -43,6 +44,7 @@ def ingest(
     files: MappingABC[str, str | os.PathLike[str]] | None = None,
     now: datetime | None = None,
     on_progress: OnProgress | None = None,
+    pseudonyms: Pseudonyms | None = None,
 ) -> IngestReport:
     """Read a shop's files, check every row, and write a dataset.
 
@@ -55,6 +57,8 @@ def ingest(
         files: Other files than the mapping's, by table.
         now: Events after this moment are in the future; aware, by default the present.
         on_progress: Called as rows are read.
+        pseudonyms: Stand for the users in every table; what was wrong with a row that may name
+            one is then told without its value.
 
     Raises:
         MappingError: A column or a file that the mapping names is not there.
@@ -66,7 +70,7 @@ def ingest(
     loaded: dict[str, _Loaded] = {}
     item_ids: pl.Series | None = None
     for table in mapping.tables():
-        loaded[table] = _load(mapping, table, Known(moment, item_ids), progress)
+        loaded[table] = _load(mapping, table, Known(moment, item_ids, pseudonyms), progress)
         if table == "events" and mapping.items_from_events:
             loaded["items"] = _gather_items(loaded["events"].rows)
         if "items" in loaded:
@@ -113,11 +117,22 @@ def _load(mapping: Mapping, table: str, known: Known, progress: OnProgress) -> _
             filled = fill(chunk.rows, filling)
             checks = row_checks(filled, filling, known)
             good, bad = sift(filled, checks, table, str(source.path))
+            turned_away = [chunk.rejects, bad]
+            if known.pseudonyms is not None:
+                good = known.pseudonyms.in_table(table, good)
+                turned_away = [_unnamed(table, rows) for rows in turned_away]
             kept.append(_own_columns(good, filling, mapping))
-            rejects += [chunk.rejects, bad]
+            rejects += turned_away
             read += chunk.rows.height + chunk.rejects.height
             progress(table, read)
     return _account(table, kept, rejects, read)
+
+
+def _unnamed(table: str, rejects: pl.DataFrame) -> pl.DataFrame:
+    """Rejects without the values of a table that names users."""
+    if table not in USER_COLUMNS:
+        return rejects
+    return rejects.with_columns(pl.lit(None, dtype=pl.String).alias("value"))
 
 
 def _account(

@@ -1,4 +1,4 @@
-"""``python -m engine.serve RUN``: serve one run; ``vitrine serve`` does the same."""
+"""``python -m engine.serve RUN``: serve one run or a family; ``vitrine serve`` does the same."""
 
 from __future__ import annotations
 
@@ -6,25 +6,36 @@ import argparse
 from pathlib import Path
 
 from engine.serve.app import serve
+from engine.serve.line import LineSettings
 
 
 def main() -> None:
     """Read the command line and serve until stopped."""
+    usual = LineSettings()
     parser = argparse.ArgumentParser(prog="python -m engine.serve", description=serve.__doc__)
-    parser.add_argument("run", type=Path, help="run folder that training wrote")
+    parser.add_argument(
+        "run", type=Path, help="run folder that training wrote, or a family of runs"
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--store-url", help="SQLAlchemy URL; the run's own SQLite file if absent")
     parser.add_argument("--workers", type=int, default=1, help="engine processes")
     parser.add_argument("--threads", type=int, default=1, help="compute threads of each worker")
-    arguments = parser.parse_args()
+    parser.add_argument("--batch", type=int, default=usual.batch, help="calls in one pass")
+    parser.add_argument("--queue", type=int, default=usual.longest, help="calls that wait")
+    parser.add_argument("--drain-s", type=float, default=10.0, help="for calls in hand at the end")
+    parser.add_argument("--update-every-s", type=float, help="learn from the store, and publish")
+    given = parser.parse_args()
     serve(
-        arguments.run,
-        host=arguments.host,
-        port=arguments.port,
-        store_url=arguments.store_url,
-        workers=arguments.workers,
-        threads=arguments.threads,
+        given.run,
+        host=given.host,
+        port=given.port,
+        store_url=given.store_url,
+        workers=given.workers,
+        threads=given.threads,
+        line=LineSettings(longest=given.queue, batch=given.batch),
+        drain_s=given.drain_s,
+        update_every_s=given.update_every_s,
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from engine.serve.fields import MAX_BODY_BYTES
 from engine.serve.problems import Problem, problem_response
-from engine.serve.schemas import MAX_BODY_BYTES
 
 METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
@@ -94,8 +95,21 @@ async def _on_http(_: Request, error: Exception) -> Response:
 
 
 async def _on_surprise(request: Request, error: Exception) -> Response:
-    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    route = getattr(request.scope.get("route"), "path", "an unknown route")
+    log_failure(logger, f"{request.method} {route}", error)
     return problem_response(Problem(status=500, detail="the server failed; its log says why"))
+
+
+def log_failure(log: logging.Logger, what: str, error: BaseException) -> None:
+    """Log where something failed, without what it said: a message may name a user.
+
+    Args:
+        log: Where to.
+        what: Names the work in words of ours.
+        error: Its type and its frames are told.
+    """
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    log.error("%s failed: %s\n%s", what, type(error).__name__, frames)
 
 
 def _fault(loc: Sequence[str | int], message: str) -> Fault:

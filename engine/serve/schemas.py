@@ -2,77 +2,28 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    StrictBool,
-    StringConstraints,
-    Tag,
-    model_validator,
-)
+from pydantic import BaseModel, Discriminator, Field, StrictBool, Tag, model_validator
 
 from engine.recommendation import Evidence, Trace
-from engine.scene import Scene
-from engine.similar import Likeness
-from engine.types import EventKind, Item
+from engine.serve.fields import (
+    Count,
+    FiltersBody,
+    Id,
+    Ids,
+    Moment,
+    Photo,
+    RecentEvent,
+    RecentEvents,
+    Request,
+    SceneBody,
+    Words,
+)
+from engine.types import Item, Likeness
 
-MAX_BODY_BYTES = 8_000_000
 MAX_BATCH_EVENTS = 5_000
-YEARS = range(1970, 2101)
-
-
-def _readable_moment(value: object) -> object:
-    if isinstance(value, datetime):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("expected ISO 8601 text such as 2017-12-22T18:30")
-    try:
-        return datetime.fromisoformat(value)
-    except ValueError as error:
-        raise ValueError("expected ISO 8601 such as 2017-12-22T18:30") from error
-
-
-def _plausible_moment(value: datetime) -> datetime:
-    if value.year not in YEARS:
-        raise ValueError(f"year {value.year} is not between {YEARS[0]} and {YEARS[-1]}")
-    return value
-
-
-def _decoded(value: object) -> object:
-    if not isinstance(value, str):
-        raise ValueError("expected the file's bytes in base64")
-    try:
-        return base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError("expected the file's bytes in base64") from error
-
-
-Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Count = Annotated[int, Field(strict=True, ge=1, le=100)]
-Moment = Annotated[datetime, BeforeValidator(_readable_moment), AfterValidator(_plausible_moment)]
-Photo = Annotated[bytes, BeforeValidator(_decoded), Field(min_length=1)]
-
-
-class Request(BaseModel):
-    """A call that an engine worker answers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SceneBody(Scene):
-    """A scene as JSON: the photo travels in base64."""
-
-    time: Moment | None = None
-    image: Photo | None = None
 
 
 class RecommendRequest(Request):
@@ -81,18 +32,28 @@ class RecommendRequest(Request):
     user_id: Id
     scene: SceneBody | None = None
     k: Count = 10
-    exclude: Annotated[tuple[Id, ...], Field(max_length=1_000)] = ()
+    exclude: Ids = ()
     """Items that must not be in the answer."""
     new_only: StrictBool = False
     """Leave out what the user already bought."""
+    filters: FiltersBody | None = None
+    explain: StrictBool = True
+    """Without, evidence and reason are empty, and the answer comes sooner."""
+    events: RecentEvents = ()
+    """What the user did that was not sent to ``/v1/events``: enough for an unknown one."""
 
 
 class SearchRequest(Request):
     """Body of ``POST /v1/search``: words, a photo, or both."""
 
-    text: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    text: Words | None = None
     image: Photo | None = None
     k: Count = 10
+    user_id: Id | None = None
+    """Whose taste decides among what matches."""
+    scene: SceneBody | None = None
+    """The moment for that taste."""
+    filters: FiltersBody | None = None
 
     @model_validator(mode="after")
     def _something_to_look_for(self) -> SearchRequest:
@@ -110,19 +71,24 @@ class SimilarRequest(Request):
 
 
 class ComplementsRequest(Request):
-    """``GET /v1/items/{item_id}/complements``, and the body of ``POST /v1/complements``."""
+    """Body of ``POST /v1/complements``."""
 
     item_ids: Annotated[tuple[Id, ...], Field(max_length=200)] = ()
     """A basket."""
     image: Photo | None = None
     """Of a room."""
     k: Count = 10
+    filters: FiltersBody | None = None
 
     @model_validator(mode="after")
     def _one_of_the_two(self) -> ComplementsRequest:
         if bool(self.item_ids) == (self.image is not None):
             raise ValueError("give item_ids or image, one of the two")
         return self
+
+
+class ItemComplementsRequest(ComplementsRequest):
+    """The same of one item, whose id stands in the path."""
 
 
 class ItemRequest(Request):
@@ -151,20 +117,16 @@ class HealthRequest(Request):
     """``GET /health``."""
 
 
-class EventBody(Request):
+class EventBody(RecentEvent):
     """One event of ``POST /v1/events``."""
 
     user_id: Id
-    item_id: Id
-    kind: EventKind
     timestamp: Moment | None = None
     """Without a zone it is the shop's local time; None means now."""
     event_id: Id | None = None
     """Makes a repeated delivery harmless."""
-    value: Annotated[float, Field(strict=True, allow_inf_nan=False)] | None = None
-    session_id: Id | None = None
-    place: Id | None = None
     request_id: Id | None = None
+    """Of the list that the item was shown in."""
 
 
 def _one_or_many(body: object) -> str:
@@ -186,18 +148,8 @@ class ObserveRequest(Request):
     """Whether the body was a list: decides how an error points into it."""
 
 
-Call = (
-    RecommendRequest
-    | SearchRequest
-    | SimilarRequest
-    | ComplementsRequest
-    | ItemRequest
-    | PictureRequest
-    | ShoppersRequest
-    | OptionsRequest
-    | HealthRequest
-    | ObserveRequest
-)
+Call = Request
+"""Whatever an engine worker answers: :func:`engine.serve.verbs.answer` knows how."""
 
 
 class ItemAnswer(BaseModel):

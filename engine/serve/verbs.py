@@ -7,17 +7,19 @@ import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import singledispatch
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
 from engine.recommend import Engine
 from engine.recommendation import Answer, Recommendation
+from engine.serve.chat_verbs import chat
+from engine.serve.item_verbs import patch_item, put_item, remove_item
+from engine.serve.people_verbs import erase_user, explain, portrait, rank, scene_of
+from engine.serve.policy_verbs import POLICY_VERBS
 from engine.serve.schemas import (
     Call,
     ComplementsRequest,
-    EventBody,
     HealthAnswer,
     HealthRequest,
     ItemAnswer,
@@ -29,7 +31,6 @@ from engine.serve.schemas import (
     OptionsRequest,
     PictureAnswer,
     PictureRequest,
-    RecommendedItem,
     RecommendRequest,
     SearchRequest,
     ShopperOut,
@@ -37,7 +38,7 @@ from engine.serve.schemas import (
     ShoppersRequest,
     SimilarRequest,
 )
-from engine.types import Event, Item
+from engine.serve.wire import event_of, filters_of, picture_url, recent_events, slots_of
 
 OCCASIONS = (
     "barbecue",
@@ -69,7 +70,14 @@ def _(call: RecommendRequest, engine: Engine) -> ListAnswer:
     return _timed(
         engine,
         lambda: engine.answer(
-            call.user_id, call.scene, k=call.k, exclude=call.exclude, new_only=call.new_only
+            call.user_id,
+            call.scene,
+            k=call.k,
+            exclude=call.exclude,
+            new_only=call.new_only,
+            filters=filters_of(call.filters),
+            events=recent_events(engine, call.user_id, call.scene, call.events),
+            explain=call.explain,
         ),
     )
 
@@ -77,7 +85,17 @@ def _(call: RecommendRequest, engine: Engine) -> ListAnswer:
 @answer.register
 def _(call: SearchRequest, engine: Engine) -> ListAnswer:
     return _timed(
-        engine, lambda: _unlogged(engine.search(text=call.text, image=call.image, k=call.k))
+        engine,
+        lambda: _unlogged(
+            engine.search(
+                call.text,
+                call.image,
+                call.k,
+                user_id=call.user_id,
+                scene=call.scene,
+                filters=filters_of(call.filters),
+            )
+        ),
     )
 
 
@@ -91,13 +109,14 @@ def _(call: SimilarRequest, engine: Engine) -> ListAnswer:
 @answer.register
 def _(call: ComplementsRequest, engine: Engine) -> ListAnswer:
     of = call.item_ids if call.image is None else call.image
-    return _timed(engine, lambda: _unlogged(engine.complements(of, k=call.k)))
+    filters = filters_of(call.filters)
+    return _timed(engine, lambda: _unlogged(engine.complements(of, k=call.k, filters=filters)))
 
 
 @answer.register
 def _(call: ItemRequest, engine: Engine) -> ItemAnswer:
     item = engine.item(call.item_id)
-    return ItemAnswer(item=item, picture=_picture_url(engine, item))
+    return ItemAnswer(item=item, picture=picture_url(engine, item))
 
 
 @answer.register
@@ -135,8 +154,23 @@ def _(call: OptionsRequest, engine: Engine) -> OptionsAnswer:
 def _(call: ObserveRequest, engine: Engine) -> ObserveAnswer:
     zone = ZoneInfo(engine.dataset_settings.time_zone)
     now = datetime.now(UTC)
-    stored = engine.observe([_event(body, zone, now) for body in call.events])
+    stored = engine.observe([event_of(body, zone, now) for body in call.events])
     return ObserveAnswer(received=len(call.events), stored=stored)
+
+
+for verb in (
+    put_item,
+    patch_item,
+    remove_item,
+    rank,
+    explain,
+    portrait,
+    erase_user,
+    scene_of,
+    chat,
+    *POLICY_VERBS,
+):
+    answer.register(verb)
 
 
 @answer.register
@@ -155,45 +189,9 @@ def _timed(engine: Engine, ask: Callable[[], Answer]) -> ListAnswer:
         request_id=found.request_id,
         run_id=engine.run_id,
         took_ms=round(took_ms, 2),
-        items=tuple(_slot(engine, r) for r in found.recommendations),
+        items=slots_of(engine, found.recommendations),
     )
 
 
 def _unlogged(found: Sequence[Recommendation]) -> Answer:
     return Answer(uuid.uuid4().hex, tuple(found))
-
-
-def _slot(engine: Engine, recommendation: Recommendation) -> RecommendedItem:
-    return RecommendedItem(
-        item=recommendation.item,
-        picture=_picture_url(engine, recommendation.item),
-        rank=recommendation.rank,
-        score=recommendation.score,
-        probability=recommendation.probability,
-        reason=recommendation.reason,
-        evidence=recommendation.evidence,
-        trace=recommendation.trace,
-    )
-
-
-def _picture_url(engine: Engine, item: Item) -> str | None:
-    if item.image is not None and item.image.startswith(("https://", "http://")):
-        return item.image
-    if engine.picture_path(item.item_id) is None:
-        return None
-    return f"/pictures/{quote(item.item_id, safe='')}"
-
-
-def _event(body: EventBody, zone: ZoneInfo, now: datetime) -> Event:
-    moment = body.timestamp or now
-    return Event(
-        user_id=body.user_id,
-        item_id=body.item_id,
-        kind=body.kind,
-        timestamp=moment.replace(tzinfo=zone) if moment.tzinfo is None else moment,
-        event_id=body.event_id,
-        value=body.value,
-        session_id=body.session_id,
-        place=body.place,
-        request_id=body.request_id,
-    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 FOLDER = Path(__file__).parent / "page"
 
@@ -19,6 +21,22 @@ PAGE_HEADERS: Final = {
 }
 
 
+class PageFiles(StaticFiles):
+    """The page's files; asked for again each time, so that no two versions of them ever meet."""
+
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        """A file, or 304 where the browser has it."""
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers.update(PAGE_HEADERS)
+        return response
+
+
 def mount_page(app: FastAPI) -> None:
     """Put the page at ``/`` and its files under ``/page``."""
 
@@ -26,4 +44,4 @@ def mount_page(app: FastAPI) -> None:
     async def index() -> FileResponse:
         return FileResponse(FOLDER / "index.html", headers=PAGE_HEADERS)
 
-    app.mount("/page", StaticFiles(directory=FOLDER), name="page")
+    app.mount("/page", PageFiles(directory=FOLDER), name="page")

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,12 +50,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_server(run: Path, folder: Path, *, port: int | None = None) -> LiveServer:
+def start_server(
+    run: Path, folder: Path, *, port: int | None = None, options: Sequence[str] = ()
+) -> LiveServer:
     """Serve ``run`` with its store in ``folder``, and wait until it is healthy."""
     port = port or free_port()
     log = folder / "server.log"
     command = [sys.executable, "-m", "engine.serve", str(run), "--port", str(port)]
-    command += ["--store-url", f"sqlite:///{folder / 'store.db'}"]
+    command += ["--store-url", f"sqlite:///{folder / 'store.db'}", *options]
     with log.open("ab") as out:
         process = subprocess.Popen(
             command, cwd=ROOT, stdout=out, stderr=out, start_new_session=True

@@ -42,6 +42,15 @@ COMMANDS = {
     "graph",
     "serve",
     "demo",
+    "tune",
+    "policy",
+    "experiment",
+    "publish",
+    "rollback",
+    "runs",
+    "drift",
+    "chat",
+    "mcp",
 }
 CONTROL = "\x1b"
 
@@ -101,7 +110,9 @@ def test_the_commands_are_those_of_the_readme_and_each_shows_an_example():
 @pytest.mark.parametrize(("name", "words"), list(examples()), ids=lambda value: " ".join(value))
 def test_the_examples_parse(name, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for file in ("shop.yaml", "photo.jpg", "room.jpg"):
+    rules = ("runs/shop/state/policy.yaml", "runs/shop/state/experiments.yaml", "spring.yaml")
+    for file in ("shop.yaml", "photo.jpg", "room.jpg", *rules):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).touch()
 
     assert words[:2] == ["vitrine", name]

@@ -7,13 +7,17 @@ import polars as pl
 import pytest
 import torch
 
+from engine import layout
 from engine.artifacts import Manifest, load_arrays
 from engine.build import build
 from engine.config import PolicyConfig
 from engine.dataset import Dataset
 from engine.recommend import Engine
-from engine.stages import Silent
+from engine.runtime import load_run
+from engine.stages import Silent, StageCache
 from engine.types import Event, EventKind
+from engine.vocabulary import Vocabulary
+from retrieval.rerank.intervals import next_need
 
 
 class Spoken(Silent):
@@ -124,6 +128,59 @@ def test_a_killed_training_leaves_no_run_and_resumes(shop, run, stage, tmp_path)
     assert resumed.cached == STAGES[: STAGES.index(stage)]
     assert resumed.ran == STAGES[STAGES.index(stage) :]
     assert manifest.run_id == Manifest.verify(run).run_id
+
+
+class Cut(Spoken):
+    """Dies after the first epoch."""
+
+    def note(self, text: str) -> None:
+        super().note(text)
+        if text.startswith("epoch 1"):
+            self._dies_at = "rerank"
+
+
+def test_a_training_killed_between_epochs_goes_on_with_the_next(shop, run):
+    config = planted.CONFIG.model_copy(update={"seed": 5})
+    folder = run.parent / "cut"
+    killed = Cut()
+    with pytest.raises(KeyboardInterrupt):
+        planted.train(shop, folder, config, reporter=killed)
+    stages = run.parent / ".stages"
+    (left,) = stages.glob("*.unfinished")
+    state = left.read_bytes()
+    whole = planted.train(shop, folder, config)
+    assert not list(stages.glob("*.unfinished"))
+    # Once more from what the kill had left, with the finished stage out of the way.
+    for stage in (p for p in stages.glob("rerank-*") if left.stem in p.name):
+        StageCache(stages, Silent()).forget(stage)
+    left.write_bytes(state)
+    resumed = planted.train(shop, folder, config)
+    assert resumed.run_id == whole.run_id
+
+
+def test_a_run_keeps_how_often_items_are_taken_again_and_what_speaks_for_what(run):
+    world = layout.load_world(run)
+    assert world.needs is not None
+    assert world.linear is not None
+    # What user 0 takes every week is due every week.
+    vocabulary = Vocabulary.open(run / "vocabulary.parquet")
+    history, offsets = layout.load_past(run)
+    user = vocabulary.users.find(planted.user_id(0))
+    mine = history.slice(int(offsets[user]), int(offsets[user + 1]))
+    habits = np.array([vocabulary.items.find(item) for item in planted.habit_of(0)])
+    need = next_need(
+        world.needs, mine.item, mine.at_unix_s, habits, planted.CUT_UNIX_S, horizon_days=7
+    )
+    assert need.interval_days == pytest.approx([7, 7], rel=0.25)
+    assert (need.chance > 0.6).all()
+    assert world.needs.pair_variance > 0
+    taken = np.flatnonzero(world.linear.weight.sum(axis=1) > 0)
+    same = [
+        row // planted.BLOCK_SIZE == world.linear.rows[row, 0] // planted.BLOCK_SIZE
+        for row in taken
+    ]
+    assert np.mean(same) > 0.9  # what speaks most for an item is of its taste
+    assert load_run(run).model.shape.n_features == len(world.feature_names())
 
 
 def test_a_run_replaces_the_one_before_and_keeps_its_events(shop, run, tmp_path):

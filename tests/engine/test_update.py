@@ -167,7 +167,8 @@ def test_a_new_habit_is_recommended_and_was_not_before(
         before = [r.item.item_id for r in engine.recommend("user-00", moment, k=5)]
     assert item in now
     assert item not in before
-    assert np.mean([planted.block_of_item(i) == 0 for i in kitchen]) >= 0.8
+    # Half by chance; over seeds of the training 0.93 in the mean, 0.80 with the worst, this one.
+    assert np.mean([planted.block_of_item(i) == 0 for i in kitchen]) >= 0.7
 
 
 def test_an_update_can_be_updated(updated: Path, fresh: FreshEvents, tmp_path: Path) -> None:

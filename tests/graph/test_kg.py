@@ -164,7 +164,8 @@ def test_an_edge_takes_28_bytes_and_a_node_8(shop: Shop) -> None:
 def test_an_opened_graph_is_mapped_not_read(shop: Shop, tmp_path: Path) -> None:
     build_graph(shop.tables, as_of_unix_s=NOW).save(tmp_path)
     kg = KnowledgeGraph.open(tmp_path)
-    assert all(isinstance(a, np.memmap) for a in (kg.neighbour, kg.weight, kg.slot, kg.indptr))
+    mapped = (kg.neighbour, kg.weight, kg.slot, kg.indptr)
+    assert all(isinstance(array.base, np.memmap) for array in mapped)
 
 
 def test_graphml_is_read_back_by_networkx(shop: Shop, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from retrieval.rerank.calibrate import fit_platt
+from retrieval.rerank.calibrate import calibration_error, fit_platt
 
 
 def _drawn(slope: float, offset: float, n: int = 60_000) -> tuple[torch.Tensor, torch.Tensor]:
@@ -62,3 +62,24 @@ def test_scores_far_from_the_answer_are_calibrated_too(shift):
         atol=1e-3,
         rtol=0,
     )
+
+
+def test_the_calibration_error_is_that_of_the_bins_by_hand() -> None:
+    chance = torch.tensor([0.1, 0.3, 0.6, 0.8])
+    label = torch.tensor([False, True, True, True])
+    one = torch.ones(4)
+    # Two bins: chances 0.2 and 0.7 on average, came true 1 of 2 and 2 of 2.
+    expected = (abs(0.2 - 0.5) + abs(0.7 - 1.0)) / 2
+    shuffled = torch.tensor([2, 0, 3, 1])
+    found = calibration_error(chance[shuffled], label[shuffled], one, bins=2)
+    assert found == pytest.approx(expected)
+    twice = torch.cat([chance, chance]), torch.cat([label, label]), torch.ones(8)
+    assert calibration_error(*twice, bins=2) == pytest.approx(expected)
+    assert calibration_error(chance, label, 2 * one, bins=2) == pytest.approx(expected)
+
+
+def test_true_chances_have_almost_no_calibration_error() -> None:
+    logits, label = _drawn(1.0, -2.0)
+    chance = torch.sigmoid(logits - 2.0)
+    assert calibration_error(chance, label, torch.ones(len(chance))) < 0.005
+    assert calibration_error(chance / 2, label, torch.ones(len(chance))) > 0.05

@@ -141,3 +141,12 @@ def test_a_shop_without_baskets_has_no_complements() -> None:
     assert none.lifts(np.array([BREAD])).tolist() == [0] * 6
     empty = basket_partners(np.zeros(0, np.int64), np.zeros(0, np.int64), 6)
     assert not empty.log_lift.any()
+
+
+def test_the_partners_of_a_few_items_have_the_lifts_of_the_whole_table() -> None:
+    asked = np.array([BREAD, SPADE, SEEDS])
+    rows, lifts = SHOP.lifted(asked)
+    whole = SHOP.lifts(asked)
+    assert rows.tolist() == np.flatnonzero(whole).tolist()
+    np.testing.assert_allclose(lifts, whole[rows], rtol=1e-6)
+    assert len(SHOP.lifted(asked[:0])[0]) == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from corner_shop import NOW_H, Event, Offer, calendar, history, items, now, trends
 
-from retrieval.candidates import Channel
+from retrieval.candidates import Channel, merge
 from retrieval.crowd import gather_crowd
 from retrieval.neighbours import item_neighbours
 from retrieval.partners import Partners
@@ -17,6 +17,7 @@ from retrieval.recall import (
     content_profile,
     last_visits,
     recall,
+    shortlist,
     token_vectors,
 )
 from retrieval.rerank.config import CandidateConfig
@@ -90,11 +91,12 @@ def ask(
     allowed: np.ndarray = EVERYTHING,
     user: int | None = None,
     asked: tuple[Channel, ...] = (),
+    most: int | None = None,
 ) -> Recalled:
     scores = GRAPH @ USER
     order = np.argsort(-scores)
     query = Query(past, moment or now(1), USER, Channel("graph", order, scores[order]), user, asked)
-    return recall(query, WORLD, TABLES, config or CandidateConfig(), allowed)
+    return recall(query, WORLD, TABLES, config or CandidateConfig(), allowed, most)
 
 
 def by_name(found: Recalled) -> dict[str, Channel]:
@@ -313,3 +315,38 @@ def test_a_bound_on_all_channels_keeps_that_many() -> None:
 
 def no_rows() -> tuple[np.ndarray, np.ndarray]:
     return np.zeros(0, np.int64), np.zeros(0, np.float32)
+
+
+def test_the_shortlist_keeps_what_was_taken_or_asked_for_and_the_best_of_the_rest() -> None:
+    rows = np.arange(40)
+    found = merge(
+        [
+            Channel("history", rows[:10], np.ones(10, np.float32)),
+            Channel("crowd", rows[10:40], np.ones(30, np.float32)),
+            Channel("week", rows[39:9:-1], np.ones(30, np.float32)),
+            Channel("words", rows[20:22], np.ones(2, np.float32)),
+        ]
+    )
+    kept = shortlist(found, 20)
+    # Taken: 0 to 9. Asked for: 20, 21. Eight more: the first four of either channel.
+    assert kept.rows.tolist() == [*range(14), 20, 21, *range(36, 40)]
+    assert kept.origins(39) == (("crowd", 30, 1.0), ("week", 1, 1.0))
+    assert shortlist(found, 40) is found
+
+
+def test_a_shortlist_leaves_room_for_what_was_never_taken() -> None:
+    rows = np.arange(100)
+    ones = np.ones(100, np.float32)
+    found = merge(
+        [Channel("history", rows[:60], ones[:60]), Channel("crowd", rows[60:], ones[60:])]
+    )
+    assert shortlist(found, 40).rows.tolist() == [*range(70)]
+
+
+def test_shortlisted_candidates_have_the_scores_that_they_had_among_all() -> None:
+    whole, cut = ask(), ask(most=3)
+    assert len(cut.candidates.rows) < len(whole.candidates.rows)
+    at = np.searchsorted(whole.candidates.rows, cut.candidates.rows)
+    for name in ("graph", "together", "content", "crowd"):
+        every, some = getattr(whole.sources, name), getattr(cut.sources, name)
+        np.testing.assert_allclose(every[at], some, rtol=1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,26 +18,27 @@ from planted_requests import (
     example,
     item_vectors,
 )
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.evaluate.metrics import ndcg_at_k
+from retrieval.rerank.adversarial import perturbed
+from retrieval.rerank.checkpoint import Epoch
 from retrieval.rerank.config import RerankConfig
 from retrieval.rerank.examples import Example, Examples
 from retrieval.rerank.features import feature_names, sales_columns, scene_columns
+from retrieval.rerank.held_out import ndcg, split_users, validate
+from retrieval.rerank.losses import Objective
 from retrieval.rerank.model import Reranker
 from retrieval.rerank.train import (
     Columns,
-    Epoch,
     Fitted,
     _drop_sales,
     _drop_scene,
     _fit_scale,
-    _ndcg,
     _new_model,
-    _split,
     _step,
     fit_reranker,
-    validate,
+    one_cycle,
 )
 
 GROUP = np.arange(N_ITEMS) // 4
@@ -53,7 +55,6 @@ CONFIG = RerankConfig(
     patience=8,
     learning_rate=1e-2,
 )
-CPU = torch.device("cpu")
 
 
 def chance(n_candidates: int) -> float:
@@ -111,7 +112,8 @@ def test_one_batch_is_overfitted() -> None:
     model, which = untrained(examples, n_tasks=2), np.arange(8)
     optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
     model.train()
-    losses = [_step(model, optimizer, examples.batch(which), CONFIG, CPU) for _ in range(120)]
+    objective = Objective(CONFIG.model_copy(update={"learned_task_weights": False}), 2)
+    losses = [_step(model, objective, optimizer, examples.batch(which)) for _ in range(120)]
     assert losses[-1] < 0.05 * losses[0]
     for task in range(2):
         assert validate(model, examples, which, 8, task)[0] == 1
@@ -125,7 +127,7 @@ def test_gradients_do_not_accumulate_between_steps() -> None:
         model = untrained(examples)
         still = torch.optim.SGD(model.parameters(), lr=0.0)
         for batch in batches:
-            _step(model, still, batch, CONFIG, CPU)  # type: ignore[arg-type]
+            _step(model, Objective(CONFIG, 1), still, batch)  # type: ignore[arg-type]
         return [p.grad.clone() for p in model.parameters() if p.grad is not None]
 
     alone, after_another = gradients_after(second), gradients_after(first, second)
@@ -139,7 +141,7 @@ def test_steps_are_clipped() -> None:
     model = untrained(examples)
     still = torch.optim.SGD(model.parameters(), lr=0.0)
     heavy = CONFIG.model_copy(update={"calibration_weight": 1e4})
-    _step(model, still, examples.batch(np.arange(8)), heavy, CPU)
+    _step(model, Objective(heavy, 1), still, examples.batch(np.arange(8)))
     norms = torch.stack([p.grad.norm() for p in model.parameters() if p.grad is not None])
     assert norms.norm().item() == pytest.approx(1, rel=1e-3)
 
@@ -164,7 +166,7 @@ def test_training_stops_early_and_keeps_the_best_epoch() -> None:
     assert fitted.best == 1 + int(np.argmax(score))
     assert len(fitted.epochs) == fitted.best + 2 < 40
     stacked = Examples.stack(examples)
-    _, held_out = _split(stacked.user, np.random.default_rng(0))
+    _, held_out = split_users(stacked.user, np.random.default_rng(0))
     best = fitted.epochs[fitted.best - 1]
     assert validate(fitted.model, stacked, held_out, 16) == pytest.approx(
         (best.ndcg, best.ndcg_new), abs=1e-6
@@ -186,6 +188,103 @@ def test_one_user_is_trained_and_measured_on() -> None:
     assert fit(examples, epochs=2).epochs[-1].ndcg > 0
 
 
+class Interrupted(Exception):
+    """Stands for a power cut."""
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.3])
+def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path: Path, epsilon: float) -> None:
+    examples = Examples.stack(by_lot(60, n_tasks=2))
+    config = CONFIG.model_copy(
+        update={"epochs": 4, "dropout": 0.2, "scene_dropout": 0.3, "adversarial_epsilon": epsilon}
+    )
+    told: list[Epoch] = []
+
+    def train(until: int, file: Path | None, seed: int = 2) -> Fitted:
+        def on_epoch(epoch: Epoch) -> None:
+            told.append(epoch)
+            if epoch.number == until:
+                raise Interrupted
+
+        return fit_reranker(
+            examples,
+            item_vectors(),
+            GROUP,
+            config,
+            columns=Columns(("a", "b", "c"), ("purchase", "click")),
+            seed=seed,
+            checkpoint=file,
+            on_epoch=on_epoch,
+        )
+
+    whole = train(9, None)
+    file = tmp_path / "state.safetensors"
+    with pytest.raises(Interrupted):
+        train(3, file)
+    told.clear()
+    resumed = train(9, file)
+    assert tuple(told) == resumed.epochs == whole.epochs
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, resumed.model.state_dict()[name]), name
+    # What another training left, or half a file, is no state of this one.
+    other = train(9, None, seed=3)
+    assert train(9, file, seed=3).epochs == other.epochs
+    file.write_bytes(file.read_bytes()[:1000])
+    assert train(9, file).epochs == whole.epochs
+
+
+def test_the_shift_goes_where_the_loss_rises_and_is_taken_back() -> None:
+    examples = Examples.stack(by_lot(8))
+    model, labelled = untrained(examples), examples.batch(np.arange(8))
+    objective = Objective(CONFIG, 1)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    loss = objective(model(labelled.batch), labelled)
+    loss.backward()
+    with perturbed(model.embeddings(), 0.05):
+        shifts = [p.detach() - before[n] for n, p in model.named_parameters() if n in SHIFTED]
+        assert torch.cat([s.flatten() for s in shifts]).norm().item() == pytest.approx(
+            0.05, rel=1e-3
+        )
+        assert objective(model(labelled.batch), labelled) > loss
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+SHIFTED = {"item_in.weight", "kind_in.weight", "age_in.weight"}
+
+
+def test_a_task_that_cannot_be_learned_weighs_less() -> None:
+    drawn = decided_by_a_feature(160, seed=0)
+    lots = np.random.default_rng(5)
+    both = [
+        replace(e, label=np.stack([e.label[:, 0], lots.permutation(e.label[:, 0])], axis=1))
+        for e in drawn
+    ]
+    examples = Examples.stack(both)
+    model, objective = untrained(examples, n_tasks=2), Objective(CONFIG, 2)
+    learned = [*model.parameters(), *objective.parameters()]
+    optimizer = torch.optim.AdamW(learned, 1e-2)
+    model.train()
+    for step in range(120):
+        _step(model, objective, optimizer, examples.batch(np.arange(16) + 16 * (step % 10)))
+    signal, noise = (-objective.log_variance).exp().tolist()
+    assert signal > 1.5 * noise
+    assert len(Objective(CONFIG, 1).log_variance) == 0
+
+
+@pytest.mark.parametrize("steps", [20, 101])
+def test_the_schedule_is_that_of_one_cycle(steps: int) -> None:
+    weight = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.AdamW([weight], 0.003)
+    known = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.003, total_steps=steps, pct_start=0.15)
+    for step in range(steps):
+        group = optimizer.param_groups[0]
+        expected = (group["lr"], group["betas"][0])
+        assert one_cycle(step, steps, 0.003) == pytest.approx(expected, rel=1e-9)
+        optimizer.step()
+        if step + 1 < steps:
+            known.step()
+
+
 def test_progress_is_told() -> None:
     epochs: list[Epoch] = []
     steps: list[tuple[int, int]] = []
@@ -205,7 +304,7 @@ def test_progress_is_told() -> None:
 
 def test_validation_users_are_never_trained_on() -> None:
     user = np.random.default_rng(0).integers(0, 50, 300)
-    train, held_out = _split(user, np.random.default_rng(1))
+    train, held_out = split_users(user, np.random.default_rng(1))
     assert len(np.unique(user[held_out])) == 4  # 8 % of 50
     assert not set(user[train]) & set(user[held_out])
     np.testing.assert_array_equal(np.sort(np.concatenate([train, held_out])), np.arange(300))
@@ -276,7 +375,8 @@ def test_ndcg_is_that_of_the_evaluation(n_candidates: int, seed: int, k: int) ->
     scores = rng.permuted(np.tile(np.arange(n_candidates), (5, 1)), axis=1).astype(np.float32)
     label = rng.random(scores.shape) < 0.3
     mask = rng.random(scores.shape) < 0.8
-    found = _ndcg(*(torch.from_numpy(x) for x in (scores, label, mask)), k=k).numpy()
+    tensors = [torch.from_numpy(x) for x in (scores, label, mask)]
+    found = ndcg(tensors[0], tensors[1], tensors[2], k=k).numpy()
     rows = np.argsort(-np.where(mask, scores, -np.inf), axis=1, kind="stable")
     valid = np.take_along_axis(mask, rows, axis=1)
     targets = [np.flatnonzero(m & y) for m, y in zip(mask, label, strict=True)]

@@ -135,3 +135,17 @@ def _assert_equal(one: Trends, other: Trends) -> None:
         pairs = zip(a, b, strict=True) if isinstance(a, tuple) else [(a, b)]
         for left, right in pairs:
             np.testing.assert_array_equal(left, right, err_msg=field.name)
+
+
+def test_sales_within_groups_are_shares_of_what_the_group_sells() -> None:
+    # Of 5 events in 28 days, 4 fall in the first pair of items and 2 among the even ones; at
+    # place 1 item 1 has both of its two.
+    found = FOUND.group_sales(np.array([1, 2]), 1)
+    assert found.shape == (2, 3, 2)
+    np.testing.assert_allclose(found[0, 0], np.log([3.5 / (4 + 5), 1.5 / (1 + 5)]), rtol=1e-5)
+    np.testing.assert_allclose(found[0, 1], np.log([2.5 / (2 + 5), 0.5 / (0 + 5)]), rtol=1e-5)
+    lift = [(2 / 2 + 1e-4) / (4 / 5 + 1e-4), 1e-4 / (1 / 5 + 1e-4)]
+    np.testing.assert_allclose(found[0, 2], np.log(lift), rtol=1e-4)
+    nowhere = FOUND.group_sales(np.array([1, 2]), 0)
+    np.testing.assert_array_equal(nowhere[:, 0], found[:, 0])
+    assert np.isnan(nowhere[:, 1:]).all()

@@ -1,0 +1,81 @@
+"""``POST /v1/chat``: the assistant, as one JSON answer or as server-sent events."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Body, HTTPException, Request
+from fastapi.responses import Response, StreamingResponse
+from pydantic import BaseModel
+
+from engine.serve.chat_schemas import ChatAnswer, ChatRequest, StepOut
+from engine.serve.desk import Desk
+from engine.serve.problems import problem_of
+
+EVENT_STREAM = "text/event-stream"
+TIMEOUT_S = 60.0
+EXAMPLES = {
+    "a wish": {
+        "value": {"user_id": "household-1", "message": "red wine under $10 for Friday evening"}
+    }
+}
+
+
+def chat_routes(desk: Desk) -> APIRouter:
+    """The assistant."""
+    router = APIRouter(prefix="/v1", tags=["assistant"])
+
+    @router.post(
+        "/chat",
+        response_model=ChatAnswer,
+        responses={200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}}},
+    )
+    async def chat(
+        body: Annotated[ChatRequest, Body(openapi_examples=EXAMPLES)], request: Request
+    ) -> Response | ChatAnswer:
+        """Answer a message; ``Accept: text/event-stream`` gets it piece by piece."""
+        if EVENT_STREAM not in request.headers.get("accept", ""):
+            return await desk.ask(body, ChatAnswer, timeout_s=TIMEOUT_S)
+        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        return StreamingResponse(_events(desk, body), media_type=EVENT_STREAM, headers=headers)
+
+    return router
+
+
+async def _events(desk: Desk, body: ChatRequest) -> AsyncIterator[str]:
+    """``open`` at once, then ``step``, ``text``, ``item``, ``question``, and ``done``.
+
+    ``done`` carries the conversation; ``problem`` ends the stream in its place.
+    """
+    yield "event: open\ndata: {}\n\n"
+    try:
+        answer = await desk.ask(body, ChatAnswer, timeout_s=TIMEOUT_S)
+    except HTTPException as error:
+        yield _event("problem", problem_of(error))
+        return
+    for step in answer.way:
+        yield _event("step", step)
+    yield _event("text", Told(text=answer.text))
+    for item in answer.items:
+        yield _event("item", item)
+    if answer.question is not None:
+        yield _event("question", Asked(question=answer.question, options=answer.options))
+    yield _event("done", answer.model_copy(update={"items": (), "way": ()}))
+
+
+class Told(BaseModel):
+    """Words of the assistant."""
+
+    text: str
+
+
+class Asked(BaseModel):
+    """A question of the assistant."""
+
+    question: str
+    options: tuple[str, ...]
+
+
+def _event(name: str, data: BaseModel | StepOut) -> str:
+    return f"event: {name}\ndata: {data.model_dump_json()}\n\n"
