@@ -17,7 +17,7 @@ from graph.incremental import GrowingGraph, extend_graph, start_graph
 from graph.kg import Adjacent, GraphStats, KnowledgeGraph
 from graph.losses import bpr, sampled_softmax
 from graph.model import GraphModel
-from graph.paths import Hop, Path, find_paths
+from graph.paths import Hop, Path, PathsFrom, find_paths
 from graph.refresh import Earlier, Freshness, freshness, refresh_items
 from graph.schema import (
     Facet,
@@ -59,6 +59,7 @@ __all__ = [
     "Looks",
     "NodeType",
     "Path",
+    "PathsFrom",
     "Relation",
     "Spectrum",
     "bought_with",

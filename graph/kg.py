@@ -19,6 +19,8 @@ from graph.edges import CompressedRows, Edges, EdgeType, Rows, Seconds, compress
 from graph.schema import Floats, GraphError, Ints
 
 FORMAT = 1
+FEW = 32
+"""Lists up to so many are bisected one by one, more of them all at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,13 @@ class KnowledgeGraph:
         """
         nodes, slots = np.broadcast_arrays(nodes, slots)
         low, high = self.indptr[nodes], self.indptr[nodes + 1]
+        if nodes.size <= FEW:
+            found = [
+                int(begin) + np.searchsorted(self.slot[begin:end], [slot, slot + 1])
+                for begin, end, slot in zip(low.flat, high.flat, slots.flat, strict=True)
+            ]
+            begins, ends = np.array(found, np.int64).reshape(-1, 2).T
+            return begins.reshape(nodes.shape), ends.reshape(nodes.shape)
         return self._bisect(low, high, slots), self._bisect(low, high, slots + 1)
 
     def edges(self, k: int) -> Edges:
@@ -225,7 +234,10 @@ class KnowledgeGraph:
         try:
             layout = json.loads((folder / "graph.json").read_text(encoding="utf-8"))
             arrays = {
-                name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+                # As plain arrays: a slice of a memmap costs ten times that of an array.
+                name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False).view(
+                    np.ndarray
+                )
                 for name in CompressedRows._fields
             }
         except (OSError, ValueError) as error:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 
@@ -55,6 +58,9 @@ class _History:
     strength: Floats
     weight: Floats
     at_unix_s: Ints
+    begins: Ints
+    """Where the facts of each item lie, by slot of the graph: int64 ``[H, slots]``."""
+    ends: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,26 +113,62 @@ def find_paths(
     Raises:
         GraphError: No such user or item, or ``k`` below 1.
     """
-    if k < 1:
-        raise GraphError(f"k is {k}, expected at least 1")
-    start, goal = kg.global_row(NodeType.USER, user), kg.global_row(NodeType.ITEM, item)
-    history = _history(kg, start)
-    if not len(history.node):
-        return ()
-    search = _Search(kg, user, goal, history, weights or {})
-    found = [
-        *_direct(search),
-        *_through_items(search),
-        *_through_nodes(search, start, people=people),
-    ]
-    return tuple(sorted(found, key=lambda path: -path.score)[:k])
+    return PathsFrom(kg, user, weights=weights, people=people).to(item, k)
 
 
-def _history(kg: KnowledgeGraph, user_node: int) -> _History:
+class PathsFrom:
+    """:func:`find_paths` from one user to many items: what they share is worked out once."""
+
+    def __init__(
+        self,
+        kg: KnowledgeGraph,
+        user: int,
+        *,
+        weights: Mapping[str, float] | None = None,
+        people: bool = False,
+    ) -> None:
+        """Nothing is looked up before a path is asked for; arguments as of :func:`find_paths`.
+
+        Raises:
+            GraphError: No such user.
+        """
+        self._kg, self._user, self._weights = kg, user, weights or {}
+        self._start = kg.global_row(NodeType.USER, user)
+        self._shared = _shared_slots(kg, self._weights, people=people)
+
+    def to(self, item: int, k: int = 3) -> tuple[Path, ...]:
+        """The best ``k`` paths to an item, as of :func:`find_paths`.
+
+        Raises:
+            GraphError: No such item, or ``k`` below 1.
+        """
+        if k < 1:
+            raise GraphError(f"k is {k}, expected at least 1")
+        goal = self._kg.global_row(NodeType.ITEM, item)
+        history = self._history
+        if not len(history.node):
+            return ()
+        search = _Search(self._kg, self._user, goal, history, self._weights)
+        found = chain(
+            _direct(search),
+            _through_items(search),
+            _through_nodes(search, self._start, self._shared),
+        )
+        best = sorted(found, key=lambda way: -way.score)[:k]
+        return tuple(_path(search, way) for way in best)
+
+    @cached_property
+    def _history(self) -> _History:
+        return _history(self._kg, self._start, self._shared)
+
+
+def _history(kg: KnowledgeGraph, user_node: int, shared: Ints) -> _History:
     slots = kg.slots(Relation.INTERACTED)
+    n_slots = 2 * len(kg.edge_types)
     if not slots:
-        empty = np.zeros(0, np.int64)
-        return _History(empty, empty.astype(np.float32), empty.astype(np.float32), empty)
+        none = np.zeros(0, np.int64)
+        said, no_runs = none.astype(np.float32), np.zeros((0, n_slots), np.int64)
+        return _History(none, said, said, none, no_runs, no_runs)
     touched = kg.adjacent(user_node, slots[0], MAX_HISTORY)
     order = np.argsort(touched.node)
     weight, at_unix_s = touched.weight[order], touched.at_unix_s[order]
@@ -134,41 +176,52 @@ def _history(kg: KnowledgeGraph, user_node: int) -> _History:
     recency = 0.5 ** (age_days / RECENCY_HALF_LIFE_DAYS)
     strongest = float(weight.max(initial=0.0))
     strength = np.log1p(weight) / np.log1p(max(strongest, 1e-12)) * recency
-    return _History(touched.node[order], strength.astype(np.float32), weight, at_unix_s)
+    node = touched.node[order]
+    begins, ends = np.zeros((2, len(node), n_slots), np.int64)
+    begins[:, shared], ends[:, shared] = kg.runs(node[:, None], shared[None, :])
+    return _History(node, strength.astype(np.float32), weight, at_unix_s, begins, ends)
 
 
-def _direct(search: _Search) -> Iterator[Path]:
+class _Way(NamedTuple):
+    """A path as it is compared with others; only the best are written out."""
+
+    score: float
+    at: int
+    """Place of its first item in the history."""
+    steps: tuple[tuple[int, int, float], ...]
+    """Slot, node and weight of each edge after the first."""
+
+
+def _direct(search: _Search) -> Iterator[_Way]:
     history = search.history
     at = int(np.searchsorted(history.node, search.goal))
     if at < len(history.node) and history.node[at] == search.goal:
-        yield _path(search, at, (), float(history.strength[at]))
+        yield _Way(float(history.strength[at]), at, ())
 
 
-def _through_items(search: _Search) -> Iterator[Path]:
+def _through_items(search: _Search) -> Iterator[_Way]:
     """User → item' → item along each relation of items; the stronger of its two directions."""
     kg, history, goal = search.kg, search.history, search.goal
     for k, (head_type, relation, tail_type) in enumerate(kg.edge_types):
         trust = search.weights.get(relation, 1.0)
         if head_type != NodeType.ITEM or tail_type != NodeType.ITEM or trust <= 0:
             continue
-        best: dict[int, tuple[float, Hop]] = {}
+        best: dict[int, _Way] = {}
         for slot in (2 * k, 2 * k + 1):
             near = kg.adjacent(goal, slot, MAX_LINKS)
             at, position = _intersect(history.node, near.node)
             for h, j in zip(at.tolist(), position.tolist(), strict=True):
                 weight = float(near.weight[j])
                 score = float(history.strength[h]) * min(weight, 1.0) * trust
-                if score > best.get(h, (0.0, None))[0]:
+                if score > (best[h].score if h in best else 0.0):
                     # Seen from the answer the edge runs the other way.
-                    best[h] = (score, _hop(kg, slot ^ 1, goal, weight))
-        for h, (score, hop) in best.items():
-            yield _path(search, h, (hop,), score)
+                    best[h] = _Way(score, h, ((slot ^ 1, goal, weight),))
+        yield from best.values()
 
 
-def _through_nodes(search: _Search, user_node: int, *, people: bool) -> Iterator[Path]:
+def _through_nodes(search: _Search, user_node: int, slots: Ints) -> Iterator[_Way]:
     """User → item' → shared node → item along any fact; the strongest item' of each node."""
     kg, history = search.kg, search.history
-    slots = _shared_slots(search, people=people)
     facts = [kg.adjacent(search.goal, slot, MAX_LINKS) for slot in slots.tolist()]
     sizes = np.array([len(near.node) for near in facts], np.int64)
     slots, facts = slots[sizes > 0], [near for near in facts if len(near.node)]
@@ -177,45 +230,40 @@ def _through_nodes(search: _Search, user_node: int, *, people: bool) -> Iterator
     nodes = np.concatenate([near.node for near in facts])
     begins, ends = kg.runs(nodes, np.repeat(slots, sizes[sizes > 0]) ^ 1)
     n_sharing = np.split(ends - begins, np.cumsum(sizes[sizes > 0])[:-1])
-    begins, ends = kg.runs(history.node[:, None], slots[None, :])
-    for column, (slot, near, n_items) in enumerate(
-        zip(slots.tolist(), facts, n_sharing, strict=True)
-    ):
+    for slot, near, n_items in zip(slots.tolist(), facts, n_sharing, strict=True):
         told = (n_items <= MAX_SHARING) & (near.node != user_node)
         trust = search.weights.get(kg.edge_types[slot // 2].relation, 1.0)
-        for fact, h, shared in _best_sharer(search, near, begins[:, column], ends[:, column]):
+        for fact, h, shared in _best_sharer(search, near, slot):
             if not told[fact]:
                 continue
             node, weight = int(near.node[fact]), float(near.weight[fact])
             rarity = 1.0 / (1.0 + float(np.log(n_items[fact])))
             strength = float(history.strength[h]) * min(shared, 1.0)
-            hops = (_hop(kg, slot, node, shared), _hop(kg, slot ^ 1, search.goal, weight))
-            yield _path(search, h, hops, strength * min(weight, 1.0) * rarity * trust)
+            steps = ((slot, node, shared), (slot ^ 1, search.goal, weight))
+            yield _Way(strength * min(weight, 1.0) * rarity * trust, h, steps)
 
 
-def _shared_slots(search: _Search, *, people: bool) -> Ints:
+def _shared_slots(kg: KnowledgeGraph, weights: Mapping[str, float], *, people: bool) -> Ints:
     """Slots that lead from an item to a node that items can share."""
     slots = []
-    for k, (head_type, relation, tail_type) in enumerate(search.kg.edge_types):
+    for k, (head_type, relation, tail_type) in enumerate(kg.edge_types):
         away = {(head_type, tail_type): 2 * k, (tail_type, head_type): 2 * k + 1}
         for (here, there), slot in away.items():
             shares = there != NodeType.ITEM and (people or there != NodeType.USER)
-            if here == NodeType.ITEM and shares and search.weights.get(relation, 1.0) > 0:
+            if here == NodeType.ITEM and shares and weights.get(relation, 1.0) > 0:
                 slots.append(slot)
     return np.array(slots, np.int64)
 
 
-def _best_sharer(
-    search: _Search, near: Adjacent, begins: Ints, ends: Ints
-) -> Iterator[tuple[int, int, float]]:
+def _best_sharer(search: _Search, near: Adjacent, slot: int) -> Iterator[tuple[int, int, float]]:
     """For each fact of the answer that the history shares: its place, item' and weight there.
 
     Args:
         search: The search.
         near: The answer's facts along one relation.
-        begins: Where the facts of each item of the history begin, int64 ``[H]``.
-        ends: Where they end.
+        slot: Of that relation.
     """
+    begins, ends = search.history.begins[:, slot], search.history.ends[:, slot]
     length = np.minimum(ends - begins, MAX_LINKS)
     length[search.history.node == search.goal] = 0
     owner = np.repeat(np.arange(len(length)), length)
@@ -247,8 +295,9 @@ def _hop(kg: KnowledgeGraph, slot: int, node: int, weight: float) -> Hop:
     return Hop(kg.edge_types[k].relation, not backward, node_type, row, weight)
 
 
-def _path(search: _Search, at: int, rest: tuple[Hop, ...], score: float) -> Path:
+def _path(search: _Search, way: _Way) -> Path:
     kg, history = search.kg, search.history
     slot = kg.slots(Relation.INTERACTED)[0]
-    first = _hop(kg, slot, int(history.node[at]), float(history.weight[at]))
-    return Path(search.user, (first, *rest), score, int(history.at_unix_s[at]))
+    first = (slot, int(history.node[way.at]), float(history.weight[way.at]))
+    hops = tuple(_hop(kg, *step) for step in (first, *way.steps))
+    return Path(search.user, hops, way.score, int(history.at_unix_s[way.at]))

@@ -46,16 +46,26 @@ class Candidates:
     """int32 ``[C]``: the item's best rank in any channel, from 1."""
 
     def origins(self, row: int) -> tuple[tuple[str, int, float], ...]:
-        """Channel, rank in it (from 1) and score there, for one candidate."""
+        """Channel, rank in it (from 1) and score there, for one candidate; nothing for others."""
+        place = int(np.searchsorted(self.rows, row))
+        if place == len(self.rows) or self.rows[place] != row:
+            return ()
+        bits = int(self.found_by[place])
         found = []
-        for channel in self.channels:
-            for at in np.flatnonzero(channel.rows == row):
-                found.append((channel.name, int(at) + 1, float(channel.scores[at])))
+        for i, channel in enumerate(self.channels):
+            if bits >> i & 1:
+                at = int((channel.rows == row).argmax())
+                found.append((channel.name, at + 1, float(channel.scores[at])))
         return tuple(found)
 
-    def keep(self, mask: Bools) -> Candidates:
-        """The candidates that a bool mask ``[C]`` selects; the channels stay whole."""
-        return Candidates(self.rows[mask], self.channels, self.found_by[mask], self.best_rank[mask])
+    def keep(self, which: Bools | Ints) -> Candidates:
+        """The candidates that a bool mask ``[C]``, or ascending positions in it, select.
+
+        The channels stay whole.
+        """
+        return Candidates(
+            self.rows[which], self.channels, self.found_by[which], self.best_rank[which]
+        )
 
 
 def top_of(name: str, scores: Floats, allowed: Bools, n: int) -> Channel:
@@ -97,12 +107,19 @@ def merge(channels: Sequence[Channel]) -> Candidates:
         raise ValueError(f"got {len(channels)} channels, expected at most {MAX_CHANNELS}")
     sizes = [len(channel.rows) for channel in channels]
     proposed = np.concatenate([np.zeros(0, np.int64), *(channel.rows for channel in channels)])
-    rows, at = np.unique(proposed, return_inverse=True)
-    found_by = np.zeros(len(rows), dtype=np.uint16)
-    np.bitwise_or.at(found_by, at, np.repeat(_BITS[: len(sizes)], sizes))
-    best_rank = np.full(len(rows), np.iinfo(np.int32).max, dtype=np.int32)
-    np.minimum.at(best_rank, at, np.concatenate([_RANKS[:0], *map(_ranks, sizes)]))
-    return Candidates(rows, tuple(channels), found_by, best_rank)
+    order = np.argsort(proposed)
+    by_row = proposed[order]
+    begins = np.flatnonzero(np.diff(by_row, prepend=-1))  # rows are not negative
+    if not len(begins):
+        return Candidates(by_row, tuple(channels), _BITS[:0], _RANKS[:0])
+    bits = np.repeat(_BITS[: len(sizes)], sizes)[order]
+    ranks = np.concatenate([*map(_ranks, sizes)])[order]
+    return Candidates(
+        by_row[begins],
+        tuple(channels),
+        np.bitwise_or.reduceat(bits, begins),
+        np.minimum.reduceat(ranks, begins),
+    )
 
 
 def _ranks(n: int) -> Ranks:

@@ -19,8 +19,8 @@ MAX_PEOPLE = 20_000
 class Crowd:
     """People and what they take.
 
-    Shapes: ``row`` int64 ``[P]``, the user of each; ``taste`` float32 ``[P, G]`` unit rows;
-    ``profile`` ``[P, I]``, each person's decayed visits with the item over all their visits.
+    Shapes: ``row`` int64 ``[P]``, the user of each, ascending; ``taste`` float32 ``[P, G]``, unit
+    rows; ``profile`` ``[P, I]``, each person's decayed visits with the item over all their visits.
     """
 
     row: Ints
@@ -40,16 +40,27 @@ class Crowd:
         """
         n_items = self.profile.shape[1]
         likeness = self.taste @ taste
-        if own_row is not None:
-            likeness[self.row == own_row] = -np.inf
-        n = min(n, len(likeness) - int(np.isneginf(likeness).sum()))
+        n = min(n, len(likeness) - self._leave_out(own_row, likeness))
         if n <= 0:
             return np.zeros(n_items, dtype=np.float32)
-        nearest = np.argpartition(-likeness, n - 1)[:n]
-        theirs = self.profile[nearest]
-        return np.bincount(theirs.indices, weights=theirs.data, minlength=n_items).astype(
-            np.float32
-        ) / np.float32(n)
+        nearest = np.argpartition(-likeness, n - 1)[:n].tolist()
+        profile, ends = self.profile, self.profile.indptr
+        theirs = [slice(int(ends[person]), int(ends[person + 1])) for person in nearest]
+        item = np.concatenate([profile.indices[one] for one in theirs])
+        share = np.concatenate([profile.data[one] for one in theirs])
+        mean = np.bincount(item, weights=share, minlength=n_items).astype(np.float32)
+        mean /= np.float32(n)
+        return mean
+
+    def _leave_out(self, own_row: int | None, likeness: Floats) -> int:
+        """Put a user behind all others; gives how many people that leaves out."""
+        if own_row is None:
+            return 0
+        at = int(np.searchsorted(self.row, own_row))
+        if at == len(self.row) or self.row[at] != own_row:
+            return 0
+        likeness[at] = -np.inf
+        return 1
 
 
 def no_crowd(n_items: int, width: int) -> Crowd:

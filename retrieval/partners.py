@@ -74,6 +74,13 @@ class Partners:
         )
         return summed.astype(np.float32)
 
+    def lifted(self, items: Ints) -> tuple[Ints, Floats]:
+        """The partners of some items, int64 ``[N]`` ascending, and their :meth:`lifts` ``[N]``."""
+        real = self.log_lift[items] > 0
+        rows, at = np.unique(self.rows[items][real], return_inverse=True)
+        summed = np.bincount(at, weights=self.log_lift[items][real], minlength=len(rows))
+        return rows.astype(np.int64), summed.astype(np.float32)
+
     def lifts_to(self, item: int, others: Ints) -> Floats:
         """Log lifts of one item with some others, float32 ``[N]``; 0 where they are no partners.
 

@@ -5,25 +5,30 @@ Training and serving call the same functions, so that the reranker learns on wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.candidates import Candidates, Channel, merge, top_of, top_rows
+from retrieval.candidates import Candidates, Channel, merge, top_rows
 from retrieval.fusion import within
 from retrieval.neighbours import Neighbours
 from retrieval.partners import Partners, no_partners
 from retrieval.rerank.config import CandidateConfig
+from retrieval.rerank.facets import facet_pull
 from retrieval.rerank.features import Sources, World
-from retrieval.rerank.records import DAY_S, Bools, Floats, History, Moment
+from retrieval.rerank.records import DAY_S, Bools, Floats, History, Ints, Moment
 from retrieval.rerank.trends import day_slot
+from retrieval.shelf import Shelf, shelf_of
 
 PROFILE_HALF_LIFE_DAYS = 30.0
 NO_PARTNERS = no_partners(0)
+NO_SCENE = Channel("scene", np.zeros(0, np.int64), np.zeros(0, np.float32))
 UNKNOWN_TASTE = 0.05
 """What a group that the user never took from counts, beside the share of one that they did."""
+SURE_CHANNELS = frozenset(("history", "words", "photo", "ambience", "terms", "listed"))
+"""What the user took before and what was asked for: of these nothing is left out unscored."""
 RECENT_VISITS = 3
 """Visits that the user is still coming from: what they took goes with what they take next."""
 
@@ -67,8 +72,37 @@ class Recalled:
     sources: Sources
 
 
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Items that may be answered and that the user never took."""
+
+    shelf: Shelf
+    taken: Ints
+    """Places on the shelf that the user took."""
+    mask: Bools
+    """bool ``[I]``"""
+
+    @classmethod
+    def of(cls, shelf: Shelf, taken: Ints) -> Unseen:
+        """The items of a shelf without some rows, int64 ``[n]``, ascending."""
+        mask = shelf.allowed.copy()
+        mask[taken] = False
+        return cls(shelf, shelf.places(taken), mask)
+
+    def best(self, name: str, scores: Floats, n: int) -> Channel:
+        """The ``n`` best whose score is above zero; ``scores`` is float32 ``[I]``."""
+        here = scores[self.shelf.rows]
+        here[self.taken] = 0
+        return self.shelf.best(name, here, n)
+
+
 def recall(
-    query: Query, world: World, tables: Tables, config: CandidateConfig, allowed: Bools
+    query: Query,
+    world: World,
+    tables: Tables,
+    config: CandidateConfig,
+    allowed: Bools,
+    most: int | None = None,
 ) -> Recalled:
     """Candidates of one request.
 
@@ -78,6 +112,7 @@ def recall(
         tables: Vectors and neighbours.
         config: Quotas.
         allowed: bool ``[I]``: items that may be answered at all.
+        most: Candidates that :func:`shortlist` leaves; None leaves all.
     """
     history = query.history
     age = (query.moment.at_unix_s - history.at_unix_s) / DAY_S
@@ -85,26 +120,29 @@ def recall(
     taken, inverse = np.unique(history.item, return_inverse=True)
     strength = np.bincount(inverse, weights=decay, minlength=len(taken)).astype(np.float32)
     together = tables.neighbours.scores(taken, np.sqrt(strength))
-    crowd = np.zeros_like(together)  # without a taste, nobody's is alike
-    if len(taken):
-        crowd = world.crowd.scores(query.user_vector, query.user)
+    crowd = (
+        world.crowd.scores(query.user_vector, query.user)
+        if len(taken)
+        else np.zeros_like(together)  # without a taste, nobody's is alike
+    )
     mine = allowed[taken]
-    unseen = allowed.copy()
-    unseen[taken] = False
+    unseen = Unseen.of(shelf_of(world.trends, allowed), taken)
     nearest = query.nearest
-    fresh = unseen[nearest.rows]
+    fresh = unseen.mask[nearest.rows]
     channels = [
         top_rows("history", taken[mine], strength[mine], config.history),
         top_rows("graph", nearest.rows[fresh], nearest.scores[fresh], config.graph),
-        top_of("together", together, unseen, config.together),
-        top_of("crowd", crowd, unseen, config.crowd),
+        unseen.best("together", together, config.together),
+        unseen.best("crowd", crowd, config.crowd),
         *_selling(history, decay, query.moment, world, unseen, config),
-        *_if_asked(query, world, tables, unseen, config),
+        *_if_asked(query, world, tables, unseen.mask, config),
         *(_within(channel, allowed) for channel in query.asked),
     ]
     candidates = merge(channels)
     if config.most is not None:
         candidates = within(candidates, config.most)
+    if most is not None:
+        candidates = shortlist(candidates, most)
     rows = candidates.rows
     sources = Sources(
         graph=tables.graph[rows] @ query.user_vector,
@@ -113,6 +151,24 @@ def recall(
         content=tables.content[rows] @ content_profile(history, age, tables.content),
     )
     return Recalled(candidates, sources)
+
+
+def shortlist(found: Candidates, most: int) -> Candidates:
+    """The candidates that are worth a forward pass: a first stage that costs next to nothing.
+
+    All of :data:`SURE_CHANNELS` are kept, and of the rest those that some channel ranks highest;
+    at least a quarter of ``most`` is theirs.
+
+    Args:
+        found: What the channels proposed.
+        most: Candidates kept, if no more than three quarters of it are sure.
+    """
+    if len(found.rows) <= most:
+        return found
+    sure = np.uint16(sum(1 << i for i, c in enumerate(found.channels) if c.name in SURE_CHANNELS))
+    rank = np.where(found.found_by & sure, 0, found.best_rank)
+    n = max(most, int(np.count_nonzero(rank == 0)) + most // 4)
+    return found.keep(np.sort(np.argsort(rank, kind="stable")[:n]))  # of equal ranks, lower rows
 
 
 def token_vectors(graph: Floats, content: Floats, width: int = 32) -> Floats:
@@ -156,8 +212,9 @@ def _if_asked(
     selling = trends.best_sellers[unseen[trends.best_sellers]]
     if config.basket:
         last = np.unique(last_visits(query.history).item)
-        lifts = tables.partners.lifts(last[last < len(tables.partners)])
-        yield top_of("basket", lifts, unseen[: len(lifts)], config.basket)
+        rows, lifts = tables.partners.lifted(last[last < len(tables.partners)])
+        fresh = unseen[rows]
+        yield top_rows("basket", rows[fresh], lifts[fresh], config.basket)
     if config.week:
         yield top_rows("week", selling, trends.last_7_days[selling], config.week)
     if config.hour:
@@ -180,30 +237,38 @@ def _selling(
     decay: NDArray[np.float64],
     moment: Moment,
     world: World,
-    unseen: Bools,
+    unseen: Unseen,
     config: CandidateConfig,
-) -> Sequence[Channel]:
+) -> Iterator[Channel]:
     """What sells: here, everywhere, on offer, and in the groups that the user takes from."""
+    trends, shelf = world.trends, unseen.shelf
+    here = _sold_in_scene(moment, world)
+    yield unseen.best("scene", here, config.scene) if len(here) else NO_SCENE
+    popular = trends.best_sellers[unseen.mask[trends.best_sellers]][: config.popular]
+    yield Channel("popular", popular, trends.last_28_days[popular])  # in this order already
+    by_habit = shelf.sold * _group_habit(history, decay, world)[shelf.group]
+    by_habit[unseen.taken] = 0
+    yield shelf.best("category", by_habit, config.category)
+    on_offer = world.offers.running(moment.place, moment.at_unix_s)[shelf.rows] > 0
+    yield shelf.best("offers", by_habit * on_offer, config.offers)
+
+
+def _sold_in_scene(moment: Moment, world: World) -> Floats:
+    """How the items sell at the scene's place and under its facets; empty where it tells none."""
     trends = world.trends
-    sold_here = trends.at_place(moment.place).sold if moment.place else np.zeros(0, np.float32)
-    here = np.flatnonzero(unseen[: len(sold_here)] & (sold_here > 0))
-    popular = trends.best_sellers[unseen[trends.best_sellers]]
-    habit = _group_habit(history, decay, world)
-    by_habit = (trends.last_28_days + 0.5) * habit
-    offered = (world.offers.running(moment.place, moment.at_unix_s) > 0) & unseen
-    return (
-        top_rows("scene", here, sold_here[here], config.scene),
-        top_rows("popular", popular, trends.last_28_days[popular], config.popular),
-        top_of("category", by_habit, unseen, config.category),
-        top_of("offers", by_habit, offered, config.offers),
-    )
+    here = trends.at_place(moment.place).sold if moment.place else None
+    pull = facet_pull(moment.facets, world.facets, len(world.items)) if world.facets else None
+    if pull is None:
+        return np.zeros(0, np.float32) if here is None else here
+    sold: Floats = (trends.overall_share if here is None else here) * pull
+    return sold
 
 
 def _group_habit(history: History, decay: NDArray[np.float64], world: World) -> Floats:
-    """How much of the user's taking falls in each item's finest group, float32 ``[I]``."""
+    """How much of the user's taking falls in each finest group, per sale: float32 ``[groups]``."""
     codes, n = world.items.groups[0], world.items.n_groups[0]
     taken = np.bincount(codes[history.item], weights=decay, minlength=n)
     sold = world.trends.group_counts[0]
     share = (taken / max(taken.sum(), 1.0) + UNKNOWN_TASTE / n) / (sold + 20.0)
-    habit: Floats = share[codes].astype(np.float32)
+    habit: Floats = share.astype(np.float32)
     return habit

@@ -48,3 +48,25 @@ def fit_platt(logits: Tensor, label: Tensor, weight: Tensor) -> Tensor:
 def _loss(x: Tensor, y: Tensor, w: Tensor, theta: Tensor) -> float:
     logits = x @ theta
     return float((w * (torch.nn.functional.softplus(logits) - y * logits)).sum())
+
+
+def calibration_error(chance: Tensor, label: Tensor, weight: Tensor, bins: int = 15) -> float:
+    """How far chances lie from what came true, over bins of equal weight (expected error, ECE).
+
+    Naeini, Cooper and Hauskrecht 2015, "Obtaining well calibrated probabilities using Bayesian
+    binning"; bins hold equally many candidates, since nearly all chances are small.
+
+    Args:
+        chance: float32 ``[N]``.
+        label: bool ``[N]``.
+        weight: float32 ``[N]``: how many candidates each stands for.
+        bins: Number of bins.
+    """
+    if len(chance) == 0:
+        return 0.0
+    order = torch.argsort(chance, stable=True)
+    p, y, w = chance[order].double(), label[order].double(), weight[order].double()
+    reached = w.cumsum(0) - w / 2
+    of = (reached / w.sum() * bins).long().clamp(max=bins - 1)
+    gap = torch.zeros(bins, dtype=torch.double).index_add_(0, of, w * (p - y))
+    return float(gap.abs().sum() / w.sum())

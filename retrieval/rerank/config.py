@@ -93,5 +93,9 @@ class RerankConfig(BaseModel):
     """Weight of the list of never-taken candidates beside the list of all."""
     calibration_weight: float = Field(0.1, ge=0)
     """Weight of the pointwise loss, which makes the scores of different lists comparable."""
+    learned_task_weights: bool = True
+    """Weigh several heads by their uncertainty; False weighs them alike. One head has no weight."""
+    adversarial_epsilon: float = Field(0.0, ge=0)
+    """Length of the adversarial shift of the embeddings in training; 0 trains without one."""
     averaging: float = Field(0.995, ge=0, lt=1)
     """Decay of the running mean of the weights that is kept; 0 keeps the last weights."""

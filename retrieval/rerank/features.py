@@ -15,6 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from retrieval.crowd import Crowd
+from retrieval.neighbours import Neighbours
+from retrieval.rerank.facets import Facets, facet_columns, facet_features
+from retrieval.rerank.goes_with import GOES_WITH_FEATURES, goes_with_columns
 from retrieval.rerank.habits import (
     GROUP_FEATURES,
     ITEM_FEATURES,
@@ -27,6 +30,8 @@ from retrieval.rerank.habits import (
     user_columns,
     visits_of,
 )
+from retrieval.rerank.intervals import IntervalTable
+from retrieval.rerank.needs import NEED_FEATURES, need_columns
 from retrieval.rerank.offers import OFFER_KINDS, OfferCalendar
 from retrieval.rerank.records import DAY_S, Bools, Floats, History, Ints, ItemTable, Moment
 from retrieval.rerank.trends import Trends, day_slot
@@ -51,8 +56,17 @@ PRICE_FEATURES = ("log_price", "price_to_habit")
 SOURCE_FEATURES = ("graph_score", "together_score", "content_score", "crowd_score")
 
 
-def feature_names(n_groupings: int) -> tuple[str, ...]:
-    """Names of the F columns, for a table of items with this many ways of grouping."""
+def feature_names(
+    n_groupings: int, facets: Sequence[str] = (), *, needs: bool = False, linear: bool = False
+) -> tuple[str, ...]:
+    """Names of the F columns.
+
+    Args:
+        n_groupings: Ways of grouping that the table of items has.
+        facets: Names of the scene's facets that the run knows.
+        needs: Whether the run knows how often items are taken again.
+        linear: Whether it knows what speaks for what.
+    """
 
     def of_groups(names: tuple[str, ...]) -> list[str]:
         return [f"group{g}_{name}" for g in range(n_groupings) for name in names]
@@ -66,19 +80,29 @@ def feature_names(n_groupings: int) -> tuple[str, ...]:
         *(f"on_{kind}" for kind in OFFER_KINDS),
         *PRICE_FEATURES,
         *SOURCE_FEATURES,
+        *(NEED_FEATURES if needs else ()),
+        *(GOES_WITH_FEATURES if linear else ()),
+        *facet_features(facets),
     )
 
 
 def scene_columns(names: Sequence[str]) -> Bools:
-    """Which columns depend on the request's place or its offers, bool ``[F]``."""
-    return np.array([n.startswith(("place_", "on_")) or n.endswith("_here") for n in names])
+    """Which columns depend on the request's place, facets or offers, bool ``[F]``."""
+    of_scene = ("place_", "on_", "facet_")
+    return np.array([n.startswith(of_scene) or n.endswith("_here") for n in names])
 
 
 def sales_columns(names: Sequence[str]) -> Bools:
     """Which columns tell how the candidate itself sold, to whomever, bool ``[F]``."""
     own = frozenset(TREND_FEATURES) - {"place_size"}
     of_group = ("_popularity_share", "_share_here")
-    return np.array([n in own or (n.startswith("group") and n.endswith(of_group)) for n in names])
+
+    def is_own(name: str) -> bool:
+        if name.startswith("facet_"):
+            return not name.endswith("_group_lift")
+        return name in own or (name.startswith("group") and name.endswith(of_group))
+
+    return np.array([is_own(name) for name in names])
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +123,21 @@ class World:
     trends: Trends
     offers: OfferCalendar
     crowd: Crowd
+    facets: Facets = ()
+    """What is taken under the values of each facet of the scene."""
+    needs: IntervalTable | None = None
+    """How often items are taken again; None is not known."""
+    linear: Neighbours | None = None
+    """What speaks for what (:mod:`retrieval.linear`); None is not known."""
+
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the columns of :func:`cross_features` in this world."""
+        return feature_names(
+            len(self.items.groups),
+            [facet.name for facet in self.facets],
+            needs=self.needs is not None,
+            linear=self.linear is not None,
+        )
 
 
 def cross_features(
@@ -121,7 +160,7 @@ def cross_features(
     columns: list[Column] = [
         *item_columns(item, row, is_known, history, visits, event_row),
         *group_columns(item, row, history, age, visits, candidates, world.items),
-        *_group_sale_columns(candidates, moment, world),
+        *world.trends.group_sales(candidates, moment.place).reshape(-1, len(candidates)),
         *user_columns(history, visits, len(known), len(candidates)),
         *_trend_columns(candidates, moment, world.trends),
         *_offer_columns(candidates, moment, world.offers),
@@ -130,6 +169,9 @@ def cross_features(
         sources.together,
         sources.content,
         sources.crowd,
+        *need_columns(history, moment, candidates, world.needs),
+        *goes_with_columns(history, candidates, world.linear),
+        *facet_columns(candidates, moment.facets, world.facets, world.items.groups[0]),
     ]
     features = np.empty((len(candidates), len(columns)), dtype=np.float32)
     for i, column in enumerate(columns):
@@ -138,32 +180,9 @@ def cross_features(
     # sales of some candidates so that the network knows what to make of that.
     unsold = world.trends.all_time[candidates] == 0
     if unsold.any():
-        own = sales_columns(feature_names(len(world.items.groups)))
+        own = sales_columns(world.feature_names())
         features[np.ix_(unsold, own)] = np.nan
     return features
-
-
-def _group_sale_columns(candidates: Ints, moment: Moment, world: World) -> list[Column]:
-    """What share of its groups' sales each candidate has, and how its groups sell here."""
-    trends = world.trends
-    month = trends.last_28_days[candidates]
-    everywhere = max(float(trends.last_28_days.sum()), 1.0)
-    at_place = trends.at_place(moment.place) if moment.place else None
-    nowhere = np.full(len(candidates), np.nan, dtype=np.float32)
-    columns: list[Column] = []
-    for g, (codes, sold) in enumerate(zip(world.items.groups, trends.group_counts, strict=True)):
-        own = codes[candidates]
-        columns.append(np.log((month + 0.5) / (sold[own] + 5)))
-        if at_place is None:
-            columns += [nowhere, nowhere]
-            continue
-        of_group = at_place.group_recent[g][own]
-        here = max(float(at_place.recent.sum()), 1.0)
-        columns += [
-            np.log((at_place.recent[candidates] + 0.5) / (of_group + 5)),
-            np.log((of_group / here + 1e-4) / (sold[own] / everywhere + 1e-4)),
-        ]
-    return columns
 
 
 def _trend_columns(candidates: Ints, moment: Moment, trends: Trends) -> list[Column]:

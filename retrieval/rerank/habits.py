@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 from retrieval.rerank.records import DAY_S, Bools, Floats, History, Ints, ItemTable, Moment
 
 Column = NDArray[np.floating[Any]] | Ints
+Doubles = NDArray[np.float64]
 
 HALF_LIVES_DAYS = (7.0, 30.0, 120.0)
+_HALF_LIVES = np.array(HALF_LIVES_DAYS)[:, None]
 LAST_SESSIONS = (1, 3, 6)
+_LAST_SESSIONS = np.array(LAST_SESSIONS)[:, None]
 AGE_EDGES_DAYS = (4.0, 9.0, 16.0, 23.0, 35.0, 60.0, 100.0)
 """Buckets of age that the network may weigh as it likes, where decays fix the shape."""
 NEVER_DAYS = 999.0
@@ -123,26 +126,13 @@ class Habit:
     @classmethod
     def of(cls, key: Ints, n_keys: int, age: NDArray[np.float64], visits: Visits) -> Habit:
         """Count the events of each key; the history is oldest first."""
-        last = np.full(n_keys + 1, NEVER_DAYS)
-        first = np.zeros(n_keys + 1)
-        # Oldest first: the later of two assignments to one key wins, so these are min and max.
-        last[key] = age
-        first[key[::-1]] = age[::-1]
-        return cls(
-            np.bincount(key, minlength=n_keys + 1),
-            tuple(
-                np.asarray(np.bincount(key, 0.5 ** (age / h), n_keys + 1), np.float64)
-                for h in HALF_LIVES_DAYS
-            ),
-            last,
-            first,
-        )
+        count, *weights = _sums(_kernels(age), key[None], n_keys + 1)
+        last, first = _span(key[None], n_keys + 1, age)
+        return cls(count.astype(np.int64), tuple(weights), last, first)
 
-    def interval_days(self, row: Ints) -> NDArray[np.float64]:
+    def interval_days(self, row: Ints) -> Doubles:
         """Mean days between two takes of each key; NaN below two."""
-        times = self.count[row]
-        gap = (self.first_days[row] - self.last_days[row]) / np.maximum(times - 1, 1)
-        return np.where(times > 1, gap, np.nan)
+        return _interval(self.count[row], self.first_days[row], self.last_days[row])
 
     def due(self, row: Ints) -> NDArray[np.float64]:
         """Log of the days since the last time over the usual interval: 0 is due now."""
@@ -160,35 +150,31 @@ def item_columns(
     """``ITEM_FEATURES`` of every candidate: ``row`` is its key in the habit."""
     n_keys = len(habit.count)
     count = habit.count[row]
-    decay = [0.5 ** (visits.age_days / h) for h in HALF_LIVES_DAYS]
+    decay = np.exp2(-visits.age_days / _HALF_LIVES)  # [half-lives, V]
     of_event = visits.of_event
     first_visit = np.full(n_keys, len(visits))
     first_visit[event_row[::-1]] = of_event[::-1]
-    since_first = len(visits) - first_visit[row]
-    value = np.bincount(event_row, weights=history.value, minlength=n_keys)[row]
-
-    def rate(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
-        hits = np.bincount(event_row, weights=kernel[of_event], minlength=n_keys)[row]
-        return np.asarray(hits / (kernel.sum() + 0.5))
-
+    kernels = decay[-1] * np.stack(
+        [visits.here, visits.this_hour, visits.this_weekday, 1 / np.maximum(visits.size, 1)]
+    )
+    recent = of_event >= len(visits) - _LAST_SESSIONS
+    value, *sums = _sums(
+        np.concatenate([history.value[None], recent, kernels[:, of_event]]), event_row[None], n_keys
+    ).take(row, axis=1)
+    n_recent = len(LAST_SESSIONS)
+    weights = np.stack(habit.weights).take(row, axis=1)
     return [
         np.log1p(count),
         (~is_known).astype(np.float64),
-        *(w[row] / (d.sum() + 0.5) for w, d in zip(habit.weights, decay, strict=True)),
-        *(np.log1p(4 * w[row]) for w in habit.weights),
+        *weights / (decay.sum(axis=1)[:, None] + 0.5),
+        *np.log1p(4 * weights),
         np.log1p(habit.last_days[row]),
         np.log1p(habit.interval_days(row)),
         habit.due(row),
-        count / np.maximum(since_first, 1),
-        *(
-            np.bincount(event_row[of_event >= len(visits) - k], minlength=n_keys)[row]
-            for k in LAST_SESSIONS
-        ),
+        count / np.maximum(len(visits) - first_visit[row], 1),
+        *sums[:n_recent],
         np.log1p(np.maximum(value / np.maximum(count, 1), 0)),
-        rate(decay[-1] * visits.here),
-        rate(decay[-1] * visits.this_hour),
-        rate(decay[-1] * visits.this_weekday),
-        rate(decay[-1] / np.maximum(visits.size, 1)),
+        *np.stack(sums[n_recent:]) / (kernels.sum(axis=1)[:, None] + 0.5),
         *_by_age(event_row, visits.age_days[of_event], n_keys)[:, row],
     ]
 
@@ -212,22 +198,63 @@ def group_columns(
     table: ItemTable,
 ) -> list[Column]:
     """The user's habit for each candidate's groups."""
-    visit_weight = [(0.5 ** (visits.age_days / h)).sum() + 0.5 for h in HALF_LIVES_DAYS]
-    here = (0.5 ** (visits.age_days / HALF_LIVES_DAYS[-1])) * visits.here
-    columns: list[Column] = []
-    for codes, n in zip(table.groups, table.n_groups, strict=True):
-        key, own = codes[history.item], codes[candidates]
-        habit = Habit.of(key, n, age, visits)
-        here_hits = np.bincount(key, weights=here[visits.of_event], minlength=n)
-        columns += [
-            np.log1p(habit.count[own]),
-            *(w[own] / v for w, v in zip(habit.weights, visit_weight, strict=True)),
-            np.log1p(habit.last_days[own]),
-            habit.due(own),
-            item.weights[-1][row] / (habit.weights[-1][own] + 0.1),
-            here_hits[own] / (here.sum() + 0.5),
-        ]
-    return columns
+    decay = np.exp2(-visits.age_days / _HALF_LIVES)  # [half-lives, V]
+    here = decay[-1] * visits.here
+    kernels = np.concatenate([_kernels(age), here[visits.of_event][None]])
+    # The codes of all ways of grouping, one behind the other: every sum is taken in one walk.
+    behind = np.cumsum([0, *table.n_groups[:-1]])[:, None]
+    key = table.groups[:, history.item] + behind  # [G, H]
+    own = table.groups[:, candidates] + behind  # [G, C]
+    n_keys = sum(table.n_groups)
+    count, *weights, here_hits = _sums(kernels, key, n_keys).take(own, axis=1)  # each [G, C]
+    last, first = _span(key, n_keys, age)
+    last_days, interval = last[own], _interval(count, first[own], last[own])
+    shares = item.weights[-1][row] / (weights[-1] + 0.1)
+    columns = np.stack(
+        [
+            np.log1p(count),
+            *(w / (d.sum() + 0.5) for w, d in zip(weights, decay, strict=True)),
+            np.log1p(last_days),
+            np.log((last_days + 1) / (interval + 1)),
+            shares,
+            here_hits / (here.sum() + 0.5),
+        ],
+        axis=1,
+    )  # [G, len(GROUP_FEATURES), C]
+    return list(columns.reshape(columns.shape[0] * columns.shape[1], len(candidates)))
+
+
+def _kernels(age: Doubles) -> Doubles:
+    """What an event counts: one, then decayed by each half-life; float64 ``[K, H]``."""
+    return np.concatenate([np.ones((1, len(age))), np.exp2(-age / _HALF_LIVES)])
+
+
+def _sums(kernels: Doubles, key: Ints, n_keys: int) -> Doubles:
+    """Sums of each kernel ``[K, H]`` per key; keys are ``[G, H]``, no two rows share one.
+
+    Returns:
+        float64 ``[K, n_keys]``.
+    """
+    flat = (key + np.arange(len(kernels))[:, None, None] * n_keys).ravel()
+    weights = np.broadcast_to(kernels[:, None], (len(kernels), *key.shape)).ravel()
+    sums = np.asarray(np.bincount(flat, weights, len(kernels) * n_keys), np.float64)
+    return sums.reshape(len(kernels), n_keys)
+
+
+def _span(key: Ints, n_keys: int, age: Doubles) -> tuple[Doubles, Doubles]:
+    """Days since the last and the first event of each key, ``[n_keys]``; keys are ``[G, H]``."""
+    last, first = np.full(n_keys, NEVER_DAYS), np.zeros(n_keys)
+    # Oldest first: the later of two assignments to one key wins, so these are min and max.
+    flat, ages = key.ravel(), np.tile(age, len(key))
+    last[flat] = ages
+    first[flat[::-1]] = ages[::-1]
+    return last, first
+
+
+def _interval(count: Doubles | Ints, first_days: Doubles, last_days: Doubles) -> Doubles:
+    """Mean days between two takes; NaN below two. All of one shape."""
+    gap = (first_days - last_days) / np.maximum(count - 1, 1)
+    return np.where(count > 1, gap, np.nan)
 
 
 def user_columns(history: History, visits: Visits, n_known: int, n_candidates: int) -> list[Column]:

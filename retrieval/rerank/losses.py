@@ -1,9 +1,53 @@
-"""Losses over lists of candidates: pure functions of logits and labels."""
+"""Losses over lists of candidates, and what they add up to."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from retrieval.rerank.config import RerankConfig
+from retrieval.rerank.examples import LabelledBatch
+
+
+class Objective(nn.Module):
+    r"""The loss of a batch over all tasks.
+
+    Several tasks are weighed by what is uncertain of each (Kendall, Gal and Cipolla 2018,
+    "Multi-task learning using uncertainty to weigh losses", arXiv:1705.07115), which is learned:
+
+    .. math:: \sum_t e^{-s_t} L_t + s_t / 2
+    """
+
+    def __init__(self, config: RerankConfig, n_tasks: int) -> None:
+        """Weigh all tasks alike at first.
+
+        Args:
+            config: Weights of the parts of a task's loss.
+            n_tasks: A single task is not weighed.
+        """
+        super().__init__()
+        self.config = config
+        learned = n_tasks > 1 and config.learned_task_weights
+        self.log_variance = nn.Parameter(torch.zeros(n_tasks if learned else 0))
+
+    def forward(self, logits: Tensor, labelled: LabelledBatch) -> Tensor:
+        """The loss of logits float32 ``[B, C, tasks]``, a scalar."""
+        each = torch.stack(
+            [self._of_task(logits[..., t], labelled, t) for t in range(logits.shape[-1])]
+        )
+        s = self.log_variance
+        weighed: Tensor = ((-s).exp() * each + s / 2).sum() if len(s) else each.sum()
+        return weighed
+
+    def _of_task(self, logits: Tensor, labelled: LabelledBatch, task: int) -> Tensor:
+        label, weight, stands_for = labelled.label[..., task], labelled.weight, labelled.log_weight
+        mask, config = labelled.batch.candidate_mask, self.config
+        fresh = mask & labelled.is_new
+        return (
+            listwise_softmax(logits, label, mask, weight, stands_for)
+            + config.new_item_weight * listwise_softmax(logits, label, fresh, weight, stands_for)
+            + config.calibration_weight * pointwise(logits, label, mask, weight, stands_for)
+        )
 
 
 def listwise_softmax(

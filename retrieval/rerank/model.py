@@ -138,6 +138,10 @@ class Reranker(nn.Module):
         logits: Tensor = self.heads_out(joined)
         return logits
 
+    def embeddings(self) -> tuple[Tensor, ...]:
+        """Weights that embed items, kinds of events and ages: what adversarial training shifts."""
+        return (self.item_in.weight, self.kind_in.weight, self.age_in.weight)
+
     def probability(self, logits: Tensor, task: int = 0) -> Tensor:
         """Calibrated probability that the user takes a candidate, of the logits' shape."""
         slope, offset = self.platt[task]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,9 +52,10 @@ class OfferCalendar:
 
         Args:
             place: Row of the place vocabulary; 0 asks for the offers that run everywhere.
-            at_unix_s: The moment; answers are shared within the hour.
+            at_unix_s: The moment; answers are shared until an offer begins or ends.
         """
-        return self._running(place, at_unix_s // 3600)
+        period = int(np.searchsorted(self._changes_h, at_unix_s // 3600, side="right"))
+        return self._running(place, int(self._changes_h[period - 1]) if period else None)
 
     @property
     def only_everywhere(self) -> bool:
@@ -65,14 +66,20 @@ class OfferCalendar:
         """Whether any offer is known for the place itself: absence of one means something."""
         return bool(self.place_offsets[place + 1] > self.place_offsets[place])
 
+    @cached_property
+    def _changes_h(self) -> NDArray[np.int32]:
+        """Hours at which some offer begins or ends, ascending."""
+        return np.union1d(np.unique(self.starts_h), np.unique(self.ends_h))
+
     @lru_cache(maxsize=512)  # noqa: B019 - a calendar lives as long as its engine
-    def _running(self, place: int, hour: int) -> NDArray[np.uint8]:
-        mask = np.zeros(self.n_items, dtype=np.uint8)
-        for where in {0, place}:
-            rows = slice(int(self.place_offsets[where]), int(self.place_offsets[where + 1]))
-            on = (self.starts_h[rows] <= hour) & (hour < self.ends_h[rows])
-            bits = np.left_shift(np.uint8(1), self.kind[rows][on])
-            np.bitwise_or.at(mask, self.item[rows][on], bits)
+    def _running(self, place: int, hour: int | None) -> NDArray[np.uint8]:
+        if hour is None:  # before the first of all
+            return np.zeros(self.n_items, dtype=np.uint8)
+        mask = self._running(0, hour).copy() if place else np.zeros(self.n_items, dtype=np.uint8)
+        first, last = self.place_offsets[place : place + 2].tolist()
+        begun = first + int(np.searchsorted(self.starts_h[first:last], hour, side="right"))
+        on = first + np.flatnonzero(self.ends_h[first:begun] > hour)
+        np.bitwise_or.at(mask, self.item[on], np.left_shift(np.uint8(1), self.kind[on]))
         return mask
 
 

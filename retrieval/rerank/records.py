@@ -63,6 +63,9 @@ class Moment:
     """Row of the place vocabulary, 0 where none is known."""
     to_holiday_days: float = math.nan
     """Whole days to the next public holiday, 0 on one; NaN where no calendar is known."""
+    facets: tuple[int, ...] = ()
+    """Code of the scene's value per facet of the run, 0 where it does not tell; empty for a scene
+    that tells of none."""
 
     @property
     def hour(self) -> float:

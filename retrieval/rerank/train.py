@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from retrieval.rerank.calibrate import fit_platt
+from retrieval.rerank.adversarial import perturbed
+from retrieval.rerank.checkpoint import Epoch, Progress, load_progress, save_progress
 from retrieval.rerank.config import RerankConfig
 from retrieval.rerank.examples import Examples, LabelledBatch
 from retrieval.rerank.features import sales_columns, scene_columns
-from retrieval.rerank.losses import listwise_softmax, pointwise
+from retrieval.rerank.held_out import batches, calibration, split_users, validate
+from retrieval.rerank.losses import Objective
 from retrieval.rerank.model import Reranker, Shape
 from retrieval.rerank.records import Floats, Ints
 
-VALIDATION_SHARE = 0.08
-"""Share of users whose requests choose the epoch and are never trained on."""
 FEATURES_SCALED_ON = 200_000
 CLIP_NORM = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """What one pass over the training requests gave."""
-
-    number: int
-    loss: float
-    ndcg: float
-    """NDCG@10 over retrieved candidates, held-out users."""
-    ndcg_new: float
-    """The same among candidates that the user never took."""
+WARM_UP_SHARE = 0.15
+"""Share of the steps in which the learning rate rises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +47,26 @@ class Columns:
     tasks: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """What every epoch goes through."""
+
+    examples: Examples
+    rows: Ints
+    """Requests to train on, int64 ``[N]``."""
+    config: RerankConfig
+    of_scene: Tensor
+    """bool ``[F]``"""
+    of_sales: Tensor
+    """bool ``[F]``"""
+    device: torch.device
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches that hold every request once."""
+        return -(-len(self.rows) // self.config.batch_size)
+
+
 def fit_reranker(
     examples: Examples,
     items: Floats,
@@ -62,6 +75,7 @@ def fit_reranker(
     *,
     columns: Columns,
     seed: int,
+    checkpoint: Path | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Fitted:
@@ -74,131 +88,138 @@ def fit_reranker(
         config: Settings.
         columns: What the feature and label columns are.
         seed: Of initialisation, dropout and order.
+        checkpoint: File to keep the state in after each epoch; a training that left one there
+            goes on from it, and ends with the weights that it would have had.
         on_epoch: Called after each epoch.
         on_step: Called with steps done and steps in all.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    train, held_out = _split(examples.user, rng)
+    train, held_out = split_users(examples.user, rng)
     model = _new_model(examples, items, group, config, columns.tasks).to(device)
     _fit_scale(model, examples, rng)
-    of_scene = torch.from_numpy(scene_columns(columns.features))
-    of_sales = torch.from_numpy(sales_columns(columns.features))
-    per_epoch = -(-len(train) // config.batch_size)
-    steps = config.epochs * per_epoch
-    optimizer = torch.optim.AdamW(
-        model.parameters(), config.learning_rate, weight_decay=config.weight_decay
+    lessons = Lessons(
+        examples,
+        train,
+        config,
+        torch.from_numpy(scene_columns(columns.features)),
+        torch.from_numpy(sales_columns(columns.features)),
+        device,
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=steps, pct_start=0.15
-    )
-    running_mean = get_ema_multi_avg_fn(config.averaging)  # type: ignore[no-untyped-call]
-    averaged = AveragedModel(model, multi_avg_fn=running_mean)
-    kept = cast(Reranker, averaged.module)
-    epochs: list[Epoch] = []
-    best, weights = -1.0, model.state_dict()
-    for number in range(1, config.epochs + 1):
-        model.train()
-        losses = []
-        for i, which in enumerate(_batches(rng.permutation(train), config.batch_size)):
-            batch = _drop_scene(examples.batch(which), config.scene_dropout, of_scene, rng)
-            batch = _drop_sales(batch, config.sales_dropout, of_sales, rng)
-            losses.append(_step(model, optimizer, batch, config, device))
-            schedule.step()
-            averaged.update_parameters(model)
-            if on_step:
-                on_step((number - 1) * per_epoch + i + 1, steps)
-        ndcg, ndcg_new = validate(kept, examples, held_out, config.batch_size)
-        epochs.append(Epoch(number, float(np.mean(losses)), ndcg, ndcg_new))
+    progress = _begin(model, Objective(config, len(columns.tasks)).to(device), config, rng)
+    kept = cast(Reranker, progress.averaged.module)
+    name = _fingerprint(examples, config, columns, seed)
+    if checkpoint is not None and load_progress(checkpoint, progress, name) and on_epoch:
+        for epoch in progress.epochs:
+            on_epoch(epoch)
+    while not _is_done(progress, config):
+        loss = _one_epoch(progress, lessons, on_step)
+        scores = validate(kept, examples, held_out, config.batch_size)
+        progress.epochs.append(Epoch(len(progress.epochs) + 1, loss, *scores))
         if on_epoch:
-            on_epoch(epochs[-1])
-        score = ndcg + config.new_item_weight * ndcg_new
-        if score > best:
-            best, chosen = score, number
-            weights = {k: v.detach().clone() for k, v in kept.state_dict().items()}
-        elif number - chosen >= config.patience:
-            break
-    model.load_state_dict(weights)
-    model.platt.copy_(_calibration(model, examples, held_out, config.batch_size))
-    return Fitted(model.eval().cpu(), tuple(epochs), chosen)
+            on_epoch(progress.epochs[-1])
+        _keep_if_best(progress, kept, config)
+        if checkpoint is not None:
+            save_progress(checkpoint, progress, name)
+    model.load_state_dict(progress.best_weights)
+    model.platt.copy_(calibration(model, examples, held_out, config.batch_size))
+    return Fitted(model.eval().cpu(), tuple(progress.epochs), progress.best_epoch)
+
+
+def _begin(
+    model: Reranker, objective: Objective, config: RerankConfig, rng: np.random.Generator
+) -> Progress:
+    both = nn.ModuleList([model, objective])
+    running_mean = get_ema_multi_avg_fn(config.averaging)  # type: ignore[no-untyped-call]
+    return Progress(
+        model=both,
+        averaged=AveragedModel(model, multi_avg_fn=running_mean),
+        optimizer=torch.optim.AdamW(
+            both.parameters(), config.learning_rate, weight_decay=config.weight_decay
+        ),
+        rng=rng,
+        best_weights=model.state_dict(),
+    )
+
+
+def _is_done(progress: Progress, config: RerankConfig) -> bool:
+    done = len(progress.epochs)
+    stale = done - progress.best_epoch >= config.patience
+    return done >= config.epochs or (progress.best_epoch > 0 and stale)
+
+
+def _keep_if_best(progress: Progress, kept: Reranker, config: RerankConfig) -> None:
+    last = progress.epochs[-1]
+    score = last.ndcg + config.new_item_weight * last.ndcg_new
+    if score > progress.best_score:
+        progress.best_score, progress.best_epoch = score, last.number
+        progress.best_weights = {k: v.detach().clone() for k, v in kept.state_dict().items()}
+
+
+def _one_epoch(
+    progress: Progress, lessons: Lessons, on_step: Callable[[int, int], None] | None
+) -> float:
+    """Train on every request once; the mean loss."""
+    config, rng = lessons.config, progress.rng
+    model, objective = cast(Reranker, progress.model[0]), cast(Objective, progress.model[1])
+    steps = config.epochs * lessons.steps_per_epoch
+    model.train()
+    losses = []
+    for which in batches(rng.permutation(lessons.rows), config.batch_size):
+        rate, momentum = one_cycle(progress.step, steps, config.learning_rate)
+        for group in progress.optimizer.param_groups:
+            group["lr"], group["betas"] = rate, (momentum, 0.999)
+        batch = lessons.examples.batch(which)
+        batch = _drop_scene(batch, config.scene_dropout, lessons.of_scene, rng)
+        batch = _drop_sales(batch, config.sales_dropout, lessons.of_sales, rng)
+        losses.append(_step(model, objective, progress.optimizer, batch.to(lessons.device)))
+        progress.averaged.update_parameters(model)
+        progress.step += 1
+        if on_step:
+            on_step(progress.step, steps)
+    return float(np.mean(losses))
 
 
 def _step(
     model: Reranker,
+    objective: Objective,
     optimizer: torch.optim.Optimizer,
     labelled: LabelledBatch,
-    config: RerankConfig,
-    device: torch.device,
 ) -> float:
-    labelled = labelled.to(device)
-    logits = model(labelled.batch)
-    loss = torch.zeros((), device=device)
-    for task in range(logits.shape[-1]):
-        loss = loss + _task_loss(logits[..., task], labelled, task, config)
+    def loss() -> Tensor:
+        with torch.autocast("cuda", torch.bfloat16, enabled=labelled.weight.is_cuda):
+            logits: Tensor = model(labelled.batch)
+        found: Tensor = objective(logits.float(), labelled)
+        return found
+
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
+    first = loss()
+    first.backward()  # type: ignore[no-untyped-call]
+    epsilon = objective.config.adversarial_epsilon
+    if epsilon:
+        with perturbed(model.embeddings(), epsilon):
+            loss().backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
     optimizer.step()
-    return float(loss.detach())
+    return float(first.detach())
 
 
-def _task_loss(logits: Tensor, labelled: LabelledBatch, task: int, config: RerankConfig) -> Tensor:
-    label, weight, stands_for = labelled.label[..., task], labelled.weight, labelled.log_weight
-    mask = labelled.batch.candidate_mask
-    fresh = mask & labelled.is_new
-    return (
-        listwise_softmax(logits, label, mask, weight, stands_for)
-        + config.new_item_weight * listwise_softmax(logits, label, fresh, weight, stands_for)
-        + config.calibration_weight * pointwise(logits, label, mask, weight, stands_for)
-    )
+def one_cycle(step: int, steps: int, peak: float) -> tuple[float, float]:
+    """Learning rate and momentum of a step (from 0): up to the peak and down, along cosines.
 
-
-@torch.inference_mode()
-def validate(
-    model: Reranker, examples: Examples, which: Ints, batch_size: int, task: int = 0
-) -> tuple[float, float]:
-    """Mean NDCG@10 among retrieved candidates: of all, and of those the user never took."""
-    model.eval()
-    device = next(model.parameters()).device
-    every, new = [], []
-    for chunk in _batches(which, batch_size):
-        labelled = examples.batch(chunk)
-        scores = model(labelled.batch.to(device))[..., task].cpu()
-        label, mask = labelled.label[..., task], labelled.batch.candidate_mask
-        every.append(_ndcg(scores, label, mask))
-        new.append(_ndcg(scores, label, mask & labelled.is_new))
-    mean = torch.cat(every).nanmean().nan_to_num()  # NaN where no list has a positive
-    return float(mean), float(torch.cat(new).nan_to_num().mean())
-
-
-@torch.inference_mode()
-def _calibration(model: Reranker, examples: Examples, which: Ints, batch_size: int) -> Tensor:
-    """Slope and offset of each task on held-out lists, float32 ``[tasks, 2]``."""
-    model.eval()
-    device = next(model.parameters()).device
-    logits, labels, weights = [], [], []
-    for chunk in _batches(which, batch_size):
-        labelled = examples.batch(chunk)
-        mask = labelled.batch.candidate_mask
-        logits.append(model(labelled.batch.to(device)).cpu()[mask])
-        labels.append(labelled.label[mask])
-        weights.append(labelled.log_weight[mask].exp())
-    scores, label, weight = torch.cat(logits), torch.cat(labels), torch.cat(weights)
-    tasks = range(label.shape[1])
-    return torch.stack([fit_platt(scores[:, t], label[:, t], weight) for t in tasks])
-
-
-def _ndcg(scores: Tensor, label: Tensor, mask: Tensor, k: int = 10) -> Tensor:
-    """NDCG@k per list ``[B]``; NaN for a list without a positive."""
-    k = min(k, scores.shape[1])
-    label = label & mask
-    top = scores.masked_fill(~mask, float("-inf")).topk(k, dim=1).indices
-    discount = 1 / torch.log2(torch.arange(2, k + 2, dtype=torch.float32))
-    gain = (label.gather(1, top) * discount).sum(dim=1)
-    n_positive = label.sum(dim=1)
-    ideal = torch.cat([torch.zeros(1), discount.cumsum(0)])[n_positive.clamp(max=k)]
-    return torch.where(n_positive > 0, gain / ideal.clamp(min=1e-9), torch.nan)
+    The schedule of Smith and Topin 2018, "Super-convergence", arXiv:1708.07120, as PyTorch's
+    ``OneCycleLR`` has it; a function of the step alone can be taken up anywhere.
+    """
+    top = max(WARM_UP_SHARE * steps - 1, 1.0)
+    if step <= top:
+        share, rates, momenta = step / top, (peak / 25, peak), (0.95, 0.85)
+    else:
+        share = (step - top) / max(steps - 1 - top, 1.0)
+        rates, momenta = (peak, peak / 25e4), (0.85, 0.95)
+    gone = (1 - math.cos(math.pi * min(share, 1.0))) / 2
+    rate, momentum = (a + (b - a) * gone for a, b in (rates, momenta))
+    return rate, momentum
 
 
 def _new_model(
@@ -235,17 +256,13 @@ def _fit_scale(model: Reranker, examples: Examples, rng: np.random.Generator) ->
     model.scale.std.copy_(torch.where(std > 1e-4, std, 1.0))
 
 
-def _split(user: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    users = rng.permutation(np.unique(user))
-    chosen = users[: max(1, round(VALIDATION_SHARE * len(users)))] if len(users) > 1 else users
-    held_out = np.isin(user, chosen)
-    train = np.flatnonzero(~held_out) if len(users) > 1 else np.arange(len(user))
-    return train, np.flatnonzero(held_out)
-
-
-def _batches(order: Ints, size: int) -> Iterator[Ints]:
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
+def _fingerprint(examples: Examples, config: RerankConfig, columns: Columns, seed: int) -> str:
+    """Names everything that decides how a training goes."""
+    told = [config.model_dump_json(), repr(columns), str(seed), str(examples.features.shape)]
+    digest = hashlib.sha256("\n".join(told).encode())
+    for array in (examples.user, examples.offset, examples.candidates, examples.label):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def _drop_scene(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,8 @@ class AtPlace:
     """Counts of the last 28 days, float32 ``[I]``."""
     group_recent: tuple[Floats, ...]
     """The same per group code, one array per way of grouping."""
+    total_recent: float
+    """All counts of the last 28 days."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +80,45 @@ class Trends:
                 np.bincount(codes, weights=recent, minlength=len(counts)).astype(np.float32)
                 for codes, counts in zip(self.groups, self.group_counts, strict=True)
             ),
+            float(recent.sum()),
         )
+
+    @cached_property
+    def total_28_days(self) -> float:
+        """Events of the last 28 days."""
+        return float(self.last_28_days.sum())
+
+    def group_sales(self, candidates: Ints, place: int) -> Floats:
+        """How candidates sell within their groups, and their groups at a place.
+
+        Args:
+            candidates: int64 ``[C]``.
+            place: Row of the place vocabulary, 0 where none is known.
+
+        Returns:
+            float32 ``[G, 3, C]``, logarithms: the share of its group's sales that each candidate
+            has, the same at the place, and how much more of the sales there fall in the group than
+            everywhere; NaN without a place.
+        """
+        own = self.groups[:, candidates]
+        sold = _of_groups(self.group_counts, own)
+        sales = np.full((len(own), 3, len(candidates)), np.nan, dtype=np.float32)
+        sales[:, 0] = np.log((self.last_28_days[candidates] + 0.5) / (sold + 5))
+        if place:
+            at_place = self.at_place(place)
+            here = _of_groups(at_place.group_recent, own)
+            everywhere = sold / max(self.total_28_days, 1.0) + 1e-4
+            sales[:, 1] = np.log((at_place.recent[candidates] + 0.5) / (here + 5))
+            sales[:, 2] = np.log((here / max(at_place.total_recent, 1.0) + 1e-4) / everywhere)
+        return sales
+
+
+def _of_groups(counts: tuple[Floats, ...], own: Ints) -> Floats:
+    """Counts of each candidate's groups, float32 ``[G, C]``."""
+    found = np.empty(own.shape, dtype=np.float32)
+    for to, of_group, codes in zip(found, counts, own, strict=True):
+        of_group.take(codes, out=to)
+    return found
 
 
 def _dense_row(counts: sparse.csr_matrix, row: int) -> Floats:
