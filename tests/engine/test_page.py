@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from live_server import LiveServer, start_server
-
-CHROMIUM = shutil.which("chromium")
-CHROMEDRIVER = shutil.which("chromedriver")
-if CHROMIUM is None or CHROMEDRIVER is None:
-    pytest.skip(
-        "chromium or chromedriver is missing: apt-get install chromium chromium-driver",
-        allow_module_level=True,
-    )
-
-webdriver = pytest.importorskip("selenium.webdriver")
-from selenium.webdriver.chrome.service import Service  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
-
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--window-size=1366,900",
-    "--force-prefers-reduced-motion",
+from chromium import (
+    chromium,
+    complaints,
+    focused_id,
+    one,
+    request_of,
+    shown,
+    texts,
+    wait,
+    webdriver,
 )
-WAIT_S = 30
+from live_server import LiveServer, start_server
+from PIL import Image, ImageDraw
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +33,8 @@ def server(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        for flag in (*FLAGS, f"--user-data-dir={profile}"):
-            options.add_argument(flag)
-        driver = webdriver.Chrome(options=options, service=Service(CHROMEDRIVER))
+    with chromium() as driver:
         yield driver
-        driver.quit()
 
 
 @pytest.fixture
@@ -65,21 +42,7 @@ def page(server: LiveServer, browser: webdriver.Chrome) -> Iterator[webdriver.Ch
     browser.get(f"{server.url}/")
     wait(browser, lambda: request_of(browser))
     yield browser
-    severe = [line for line in browser.get_log("browser") if line["level"] in {"SEVERE", "WARNING"}]
-    assert not severe, severe
-
-
-def wait(browser: webdriver.Chrome, condition: Callable[[], object]) -> None:
-    WebDriverWait(browser, WAIT_S).until(lambda _: condition())
-
-
-def request_of(browser: webdriver.Chrome) -> str | None:
-    return browser.find_element(By.ID, "list").get_attribute("data-request")
-
-
-def shown(browser: webdriver.Chrome) -> list[str]:
-    script = "return [...document.querySelectorAll('.card')].map(card => card.dataset.item)"
-    return browser.execute_script(script)
+    assert complaints(browser) == []
 
 
 def scored(browser: webdriver.Chrome) -> list[str]:
@@ -162,6 +125,111 @@ def test_adding_to_the_basket_changes_the_next_list(page):
     status = page.find_element(By.ID, "status")
     assert status.get_attribute("aria-live") == "polite"
     assert status.text.startswith(f"{title} is in the basket.")
+
+
+def test_a_photo_changes_the_list_and_can_be_taken_away(page, tmp_path):
+    before = scored(page)
+    photo = Image.new("RGB", (1600, 1200), "white")
+    ImageDraw.Draw(photo).ellipse((500, 300, 1100, 900), fill="red")
+    photo.save(tmp_path / "apple.png")
+    chosen = one(page, "#photo input")
+    assert after(page, lambda: chosen.send_keys(str(tmp_path / "apple.png"))) != before
+    assert one(page, "#photo .preview img").get_attribute("naturalWidth") == "1024"
+    assert after(page, one(page, "#photo .preview button").click) == before
+
+
+def test_what_is_no_picture_is_told_in_words(page, tmp_path):
+    (tmp_path / "notes.png").write_text("no picture")
+    one(page, "#photo input").send_keys(str(tmp_path / "notes.png"))
+    wait(page, lambda: "notes.png is not a picture" in one(page, "#fault").text)
+
+
+def test_a_sentence_becomes_chips_that_can_be_taken_away(page):
+    day = one(page, "#date").get_attribute("value")
+    say = one(page, "#say")
+    wait(page, say.is_displayed)
+    after(page, lambda: say.send_keys("Friday evening, raining, under 3", Keys.ENTER))
+    fields = "return [...document.querySelectorAll('.chip')].map(chip => chip.dataset.field)"
+    assert page.execute_script(fields) == ["time", "time", "weather", "price_max"]
+    assert one(page, "#days input:checked").get_attribute("aria-label") == "Friday"
+    assert one(page, "#time").get_attribute("value") == "19:00"
+    assert one(page, "#weather").get_attribute("value") == "rain"
+    prices = [float(text.strip("$")) for text in texts(page, "#list .price")]
+    assert prices
+    assert max(prices) <= 3
+
+    weather = "[data-field=weather] button"
+    after(page, lambda: one(page, weather).send_keys(Keys.ENTER))
+    assert one(page, "#weather").get_attribute("value") == ""
+    assert say.get_attribute("value") == "Friday evening, under 3"
+    assert page.execute_script("return document.activeElement.closest('.chip') !== null")
+
+    # What is set by hand stays, and the words that had set it go.
+    page.refresh()
+    wait(page, lambda: request_of(page))
+    assert page.execute_script(fields) == ["time", "time", "price_max"]
+    after(page, lambda: one(page, "#days input[value='6']").click())
+    assert page.execute_script(fields) == ["price_max"]
+    assert one(page, "#days input:checked").get_attribute("aria-label") == "Sunday"
+    assert one(page, "#date").get_attribute("value") > day
+
+
+def test_search_takes_the_place_of_the_list_until_it_is_cleared(page):
+    headline = one(page, "#headline").text
+    word = texts(page, "#list .title")[-1].split(",")[0]
+    box = one(page, "#find")
+    after(page, lambda: box.send_keys(word))
+    assert one(page, "#headline").text == f"Found for “{word}”"
+    assert any(word in title for title in texts(page, "#list .title"))
+    after(page, lambda: box.send_keys(Keys.ESCAPE))
+    assert one(page, "#headline").text == headline
+
+
+def test_the_drawer_shows_what_is_like_and_what_goes_with_an_item(page, server):
+    item = shown(page)[0]
+    opener = one(page, "#list .card .like")
+    opener.send_keys(Keys.ENTER)
+    drawer = one(page, "#drawer-list")
+    wait(page, lambda: drawer.get_attribute("data-shows") == "like")
+    with server.client() as client:
+        alike = client.get(f"/v1/items/{item}/similar", params={"k": 12}).json()
+        apart = client.get(f"/v1/items/{item}/complements", params={"k": 12}).json()
+    assert shown(page, "#drawer-list") == [slot["item"]["item_id"] for slot in alike["items"]]
+    one(page, "[data-shows=goes]").send_keys(Keys.ENTER)
+    wait(page, lambda: drawer.get_attribute("data-shows") == "goes")
+    assert shown(page, "#drawer-list") == [slot["item"]["item_id"] for slot in apart["items"]]
+    webdriver.ActionChains(page).send_keys(Keys.ESCAPE).perform()
+    wait(page, lambda: not one(page, "#drawer").is_displayed())
+    assert page.switch_to.active_element == opener
+
+
+def test_the_path_of_the_graph_is_drawn_and_told(page, server):
+    one(page, "#list .card summary").send_keys(Keys.ENTER)
+    wait(page, lambda: page.find_elements(By.CSS_SELECTOR, "#list .route"))
+    user, item = one(page, "#shopper").get_attribute("value"), shown(page)[0]
+    with server.client() as client:
+        why = client.post("/v1/explain", json={"user_id": user, "item_id": item}).json()
+    ways = [path["steps"] for path in why["paths"]]
+    steps = next((way for way in ways if len(way) > 1), ways[0])
+    route = one(page, "#list .route")
+    assert len(route.find_elements(By.CSS_SELECTOR, ".node")) == len(steps) + 1
+    told = route.get_attribute("aria-label")
+    assert told.startswith("You took ")
+    assert told.endswith(steps[-1]["name"])
+    assert route.get_attribute("role") == "img"
+
+
+def test_the_assistant_answers_beside_the_list(page):
+    word = texts(page, "#list .title")[0].split(",")[0]
+    wait(page, one(page, "#chat-open").is_displayed)
+    one(page, "#chat-open").send_keys(Keys.ENTER)
+    assert focused_id(page) == "message"
+    one(page, "#message").send_keys(word, Keys.ENTER)
+    wait(page, lambda: shown(page, "#talk"))
+    assert word.lower() in " ".join(texts(page, "#talk .title")).lower()
+    one(page, "#message").send_keys(Keys.ESCAPE)
+    assert not one(page, "#chat").is_displayed()
+    assert focused_id(page) == "chat-open"
 
 
 def test_what_is_not_wanted_leaves_and_the_focus_stays_in_the_list(page):

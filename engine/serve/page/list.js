@@ -1,8 +1,13 @@
 // The list of cards: drawn by item id, so that a card which stays keeps its focus and its place
 // in the eye, and slides from where it was to where it is.
 
+import { $ } from "./dom.js";
+import { drawRoutes } from "./paths.js";
+import { proof } from "./proof.js";
+import { number, price } from "./wording.js";
+
 const SLIDE_MS = 340;
-const template = document.getElementById("card");
+const template = $("card");
 
 export function drawList(list, slots, actions) {
   const before = new Map([...list.children].map((card) => [card.dataset.item, card]));
@@ -14,6 +19,7 @@ export function drawList(list, slots, actions) {
     const card = before.get(slot.item.item_id) ?? newCard(slot, actions);
     markMove(card, slot, before.has(slot.item.item_id), moves);
     fill(card, slot);
+    showRoutes(card, slot.item, actions);
     return card;
   });
   list.replaceChildren(...cards);
@@ -36,6 +42,12 @@ function newCard(slot, actions) {
   const no = card.querySelector(".no");
   no.setAttribute("aria-label", `${item.title}: not for me`);
   no.addEventListener("click", () => actions.dismiss(item, no));
+  for (const near of ["like", "goes"]) {
+    const open = card.querySelector(`.${near}`);
+    open.setAttribute("aria-label", `${open.textContent}: ${item.title}`);
+    open.addEventListener("click", () => actions.near(slot, near));
+  }
+  card.querySelector(".why").addEventListener("toggle", () => showRoutes(card, item, actions));
   return card;
 }
 
@@ -62,6 +74,13 @@ function fill(card, slot) {
   card.querySelector(".proof").replaceChildren(...proof(slot));
 }
 
+// Asked for only where somebody looks: a path is a walk over the graph.
+async function showRoutes(card, item, actions) {
+  const place = card.querySelector(".routes");
+  if (!card.querySelector(".why").open) return place.replaceChildren();
+  drawRoutes(place, await actions.routes(item));
+}
+
 function markMove(card, slot, stayed, moves) {
   const badge = card.querySelector(".moved");
   const up = stayed ? Number(card.dataset.rank) - slot.rank : 0;
@@ -72,31 +91,6 @@ function markMove(card, slot, stayed, moves) {
   badge.hidden = text === "";
   badge.textContent = text;
   badge.dataset.way = !stayed ? "new" : up > 0 ? "up" : "down";
-}
-
-function proof(slot) {
-  const heaviest = Math.max(...slot.evidence.map((e) => Math.abs(e.weight)), 1e-9);
-  const evidence = element("ul", "evidence");
-  for (const e of slot.evidence) {
-    const meter = element("span", "weight");
-    meter.style.setProperty("--share", Math.abs(e.weight) / heaviest);
-    meter.title = `weight ${number(e.weight)}`;
-    const line = element("li");
-    line.append(meter, element("span", "", e.text));
-    evidence.append(line);
-  }
-  const scores = element("dl", "scores");
-  for (const hit of slot.trace.channels) pair(scores, words(hit.channel), `rank ${hit.rank}, ${number(hit.score)}`);
-  for (const [name, value] of Object.entries(slot.trace)) {
-    if (typeof value === "number") pair(scores, words(name), number(value));
-  }
-  if (slot.probability !== null) pair(scores, "probability", percent(slot.probability));
-  if (slot.trace.rules.length) pair(scores, "rules", slot.trace.rules.map(words).join(", "));
-  return slot.evidence.length ? [evidence, scores] : [scores];
-}
-
-function pair(list, term, value) {
-  list.append(element("dt", "", term), element("dd", "", value));
 }
 
 function slide(cards, boxes, first) {
@@ -123,20 +117,3 @@ function restoreFocus(list, held) {
   const heir = list.contains(held.element) ? held.element : list.children[held.at]?.querySelector(".add");
   (heir ?? list).focus({ preventScroll: true });
 }
-
-function element(name, className = "", text = "") {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text) made.textContent = text;
-  return made;
-}
-
-function price({ price, currency }) {
-  if (price === null) return "";
-  if (!currency) return price.toFixed(2);
-  return new Intl.NumberFormat("en", { style: "currency", currency }).format(price);
-}
-
-const number = (value) => value.toLocaleString("en", { minimumSignificantDigits: 3, maximumSignificantDigits: 3 });
-const percent = (value) => value.toLocaleString("en", { style: "percent", maximumFractionDigits: 1 });
-const words = (name) => name.replaceAll("_", " ");
