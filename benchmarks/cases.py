@@ -29,6 +29,7 @@ class Case:
 
 def measured(case: str, value: float, unit: str, target: str = "", *, command: str) -> Case:
     """A case of this machine and commit; ``holds`` follows from value and target."""
+    value = float(value)  # NumPy's are no JSON
     return Case(case, round(value, 4), unit, target, _holds(value, target), command, *_where())
 
 
