@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from engine.types import Item
 
@@ -98,3 +99,29 @@ class Shopper:
     events: int
     summary: str
     """What they take most: "mostly dairy, produce, soft drinks"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One edge of a walk, read in walking order."""
+
+    relation: str
+    forward: bool
+    """False where the walk goes from the tail of the edge to its head."""
+    node_type: str
+    """Type of the node that the step arrives at."""
+    name: str
+    """What people call it: an item by its title."""
+    item_id: str | None
+    """Of an item."""
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A short way from a shopper to an item; higher scores are better evidence."""
+
+    steps: tuple[Step, ...]
+    score: float
+    since: datetime | None
+    """When the shopper last touched the first item; None where that is not known."""

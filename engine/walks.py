@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
 from engine.node_names import NodeNames
+from engine.recommendation import Step, Walk
 from engine.runtime import Run
 from engine.show_graph import NAMES_FILE
 from graph import Hop, NodeType, find_paths
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One edge of a walk, read in walking order."""
-
-    relation: str
-    forward: bool
-    """False where the walk goes from the tail of the edge to its head."""
-    node_type: str
-    """Type of the node that the step arrives at."""
-    name: str
-    """What people call it: an item by its title."""
-    item_id: str | None
-    """Of an item."""
-    weight: float
-
-
-@dataclass(frozen=True, slots=True)
-class Walk:
-    """A short way from a shopper to an item; higher scores are better evidence."""
-
-    steps: tuple[Step, ...]
-    score: float
-    since: datetime | None
-    """When the shopper last touched the first item; None where that is not known."""
 
 
 def explain_paths(run: Run, user_id: str, item_id: str, k: int = 3) -> tuple[Walk, ...]:

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from engine.errors import DataError
 from engine.evaluate.bootstrap import Interval
@@ -128,7 +128,7 @@ def _half_width(deviation: Doubles, user: Ints, level: float) -> float:
     if n < 2:
         return math.inf
     spread = math.sqrt(float((sums**2).sum()) * n / (n - 1)) / len(deviation)
-    return float(norm.ppf(0.5 + level / 2)) * spread
+    return NormalDist().inv_cdf(0.5 + level / 2) * spread
 
 
 def _effective(weight: Doubles) -> float:

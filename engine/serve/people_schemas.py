@@ -8,11 +8,10 @@ from typing import Annotated
 from pydantic import BaseModel, Field, model_validator
 
 from engine.portrait import Frequented, Habit, Interest, PriceBand, Rhythm
-from engine.recommendation import Evidence, Trace
+from engine.recommendation import Evidence, Trace, Walk
 from engine.scene import Scene
 from engine.serve.fields import Id, Moment, RecentEvents, Request, SceneBody
 from engine.serve.schemas import ItemAnswer, ListAnswer
-from engine.walks import Walk
 
 Header = Annotated[str, Field(max_length=1_000)]
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from engine.errors import DataError
 from engine.recommend import Engine
+from engine.recommendation import Walk
 from engine.scene import Scene
 from engine.scene_headers import HeaderScene, scene_from_headers
 from engine.scene_parse import read_scene
@@ -27,7 +28,7 @@ from engine.serve.people_schemas import (
     UserRequest,
 )
 from engine.serve.wire import picture_url, recent_events, slots_of
-from engine.walks import Walk, explain_paths
+from engine.walks import explain_paths
 
 
 def rank(call: RankRequest, engine: Engine) -> RankAnswer:
