@@ -72,7 +72,7 @@ class Crowd:
 
 
 def kill_under_load(run: Path, *, times: int, server_every: int = 5) -> Killed:
-    """Kill a worker ``times`` times, but every so often the whole server instead."""
+    """Kill ``times`` times: the whole server first and every so often, else a worker."""
     with served(run, "--workers", "2") as server:
         crowd = Crowd(server, _an_item(server))
         threads = [threading.Thread(target=crowd.write, daemon=True) for _ in range(WRITERS)]
@@ -83,7 +83,7 @@ def kill_under_load(run: Path, *, times: int, server_every: int = 5) -> Killed:
         for number in range(times):
             _until_acknowledged(crowd, len(crowd.acknowledged) + LEAST_BETWEEN)
             failed = crowd.failed
-            if (number + 1) % server_every == 0:
+            if number % server_every == 0:
                 back_s.append(_kill_server(server, crowd))
             else:
                 _kill_worker(server, crowd)
