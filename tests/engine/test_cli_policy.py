@@ -1,6 +1,7 @@
 """The commands about policies and experiments, and what the server answers about them."""
 
 import json
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -80,6 +81,7 @@ def serve_some(engine: Engine, n: int = 80) -> None:
             act = Event(f"user-{i}", first, EventKind.CLICK, datetime.now(UTC))
             engine.observe([replace(act, request_id=shown.request_id)])
     engine._log.close()
+    time.sleep(0.1)  # until the 86 ms are over in which what they do counts
 
 
 def test_the_schema_is_written(tmp_path):
