@@ -1,25 +1,28 @@
 """A training that was interrupted goes on as if it had not been.
 
-One safetensors file holds the weights, their running mean, the best of them, the optimizer's
-moments and the generators' states; numbers that are no tensors lie in its header. It is replaced
-as a whole, so that a kill while writing leaves the one before.
+One file (:mod:`retrieval.training_state`) holds the weights, their running mean, the best of them,
+the optimizer's moments and the generators' states.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-_HEADER = "progress"
+from retrieval.training_state import (
+    named,
+    optimizer_tensors,
+    read_state,
+    restore_optimizer,
+    under,
+    write_state,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +57,12 @@ class Progress:
 def save_progress(path: Path, progress: Progress, fingerprint: str) -> None:
     """Write a training's state; ``fingerprint`` names everything that decides its course."""
     tensors = {
-        **_named("model", progress.model.state_dict()),
-        **_named("averaged", progress.averaged.state_dict()),
-        **_named("best", progress.best_weights),
+        **named("model", progress.model.state_dict()),
+        **named("averaged", progress.averaged.state_dict()),
+        **named("best", progress.best_weights),
+        **named("optimizer", optimizer_tensors(progress.optimizer)),
         "generator": torch.get_rng_state(),
     }
-    for i, state in progress.optimizer.state_dict()["state"].items():
-        tensors |= _named(f"optimizer.{i}", state)
     if torch.cuda.is_available():
         tensors["generator.cuda"] = torch.cuda.get_rng_state()
     numbers = {
@@ -71,11 +73,7 @@ def save_progress(path: Path, progress: Progress, fingerprint: str) -> None:
         "best_epoch": progress.best_epoch,
         "epochs": [asdict(epoch) for epoch in progress.epochs],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    # A state may share memory with another: the format wants each tensor by itself.
-    save_file({k: v.detach().cpu().clone() for k, v in tensors.items()}, part, _header(numbers))
-    part.replace(path)
+    write_state(path, tensors, numbers)
 
 
 def load_progress(path: Path, progress: Progress, fingerprint: str) -> bool:
@@ -84,20 +82,15 @@ def load_progress(path: Path, progress: Progress, fingerprint: str) -> bool:
     A file that is damaged or of another training is passed over: training anew is always right.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            numbers = json.loads(file.metadata()[_HEADER])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors, numbers = read_state(path)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return False
     if numbers["fingerprint"] != fingerprint:
         return False
-    progress.model.load_state_dict(_under("model", tensors))
-    progress.averaged.load_state_dict(_under("averaged", tensors))
-    progress.best_weights = _under("best", tensors)
-    known = progress.optimizer.state_dict()
-    n_parameters = len(known["param_groups"][0]["params"])
-    states = {i: _under(f"optimizer.{i}", tensors) for i in range(n_parameters)}
-    progress.optimizer.load_state_dict({**known, "state": {i: s for i, s in states.items() if s}})
+    progress.model.load_state_dict(under("model", tensors))
+    progress.averaged.load_state_dict(under("averaged", tensors))
+    progress.best_weights = under("best", tensors)
+    restore_optimizer(progress.optimizer, under("optimizer", tensors))
     torch.set_rng_state(tensors["generator"])
     if torch.cuda.is_available() and "generator.cuda" in tensors:
         torch.cuda.set_rng_state(tensors["generator.cuda"])
@@ -106,16 +99,3 @@ def load_progress(path: Path, progress: Progress, fingerprint: str) -> bool:
     progress.best_score, progress.best_epoch = numbers["best_score"], numbers["best_epoch"]
     progress.epochs = [Epoch(**epoch) for epoch in numbers["epochs"]]
     return True
-
-
-def _header(numbers: dict[str, Any]) -> dict[str, str]:
-    return {_HEADER: json.dumps(numbers)}
-
-
-def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {f"{prefix}/{name}": tensor for name, tensor in tensors.items()}
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    start = f"{prefix}/"
-    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
