@@ -11,8 +11,9 @@ Names are loaded when they are first used, so that ``import engine`` costs nothi
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+import engine.lazy as _lazy
 
 if TYPE_CHECKING:
     from engine.errors import VitrineError
@@ -59,13 +60,7 @@ _HOMES = {
     "scene_from_headers": "engine.scene_headers",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = _lazy.names_from(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

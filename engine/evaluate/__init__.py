@@ -5,8 +5,9 @@ Names are loaded when they are first used: who needs an interval needs no networ
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+import engine.lazy as _lazy
 
 if TYPE_CHECKING:
     from engine.evaluate.bootstrap import (
@@ -84,10 +85,4 @@ _HOMES = {
     "reciprocal_rank": "engine.evaluate.metrics",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = _lazy.names_from(__name__, _HOMES)

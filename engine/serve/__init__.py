@@ -7,15 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import engine.lazy as _lazy
+
 if TYPE_CHECKING:
     from engine.serve.app import create_server, serve
 
 __all__ = ["create_server", "serve"]
 
-
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from engine.serve import app
-
-    return getattr(app, name)
+__getattr__ = _lazy.names_from(__name__, dict.fromkeys(__all__, "engine.serve.app"))
