@@ -25,6 +25,7 @@ from engine import (
     cli_update,
 )
 from engine.cli_find import AsJson, Count, Photo, RunFolder, StoreUrl, ask
+from engine.cli_serve import Host
 from engine.cli_training_end import training_end
 from engine.progress import ConsoleReporter
 from engine.terminal import Commands, checked, console, show
@@ -43,7 +44,6 @@ app = typer.Typer(
 )
 
 DatasetFolder = Annotated[Path, typer.Argument(metavar="DATASET", help="Folder that ingest wrote.")]
-Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is every one.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 
 

@@ -6,21 +6,11 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from engine.scene_parse.numerals import SMALL
+
 _UNIT_DAYS = {"hour": 1 / 24, "day": 1.0, "week": 7.0, "month": 365.25 / 12, "year": 365.25}
-_SMALL = [
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-]
+_SMALL = SMALL[1:13]
+"""From one to twelve."""
 _CARDINAL = {word: n for n, word in enumerate(_SMALL, start=1)} | {"a": 1, "an": 1}
 _RATE = {"daily": 1.0, "weekly": 7.0, "monthly": 365.25 / 12, "yearly": 365.25}
 _CURRENCY = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_SMALL = [
+SMALL = (
     "zero",
     "one",
     "two",
@@ -25,9 +25,10 @@ _SMALL = [
     "seventeen",
     "eighteen",
     "nineteen",
-]
+)
+"""English words of the numbers from 0 on."""
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
-_WORDS = {word: n for n, word in enumerate(_SMALL)}
+_WORDS = {word: n for n, word in enumerate(SMALL)}
 _WORDS |= {word: 10 * n for n, word in enumerate(_TENS, start=2)}
 _WORDS |= {"a": 1, "an": 1, "hundred": 100, "couple": 2}
 _HAN = {c: n for n, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}

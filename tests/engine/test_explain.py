@@ -6,41 +6,20 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from known_facts import BUY, nothing_of
 
 from engine.explain import Facts, Verb, evidence_of, sentence
 from engine.explain.wording import ago, every, fold, name_of, quoted, shorten, times
 from engine.types import Item
 
-BUY, RATE, LOOK = Verb("buy", "bought"), Verb("rate", "rated"), Verb("look at", "looked at")
+RATE, LOOK = Verb("rate", "rated"), Verb("look at", "looked at")
 YOGURT = Item("even", "Yogurt, 6 oz (store brand, variety 67)")
 """Its id picks the first wording of two."""
 ODD = replace(YOGURT, item_id="a")
 """And this one's the second."""
 COFFEE = Item("coffee", "Ground coffee, 12 oz (maker 899, variety 2)")
 
-NOTHING = Facts(
-    item=YOGURT,
-    category=None,
-    times_taken=0,
-    days_since=None,
-    interval_days=None,
-    category_times=0,
-    offers=(),
-    place=None,
-    place_lift=None,
-    sold_here=0.0,
-    slot=None,
-    slot_lift=None,
-    sold_28_days=0,
-    together=None,
-    together_share=0.0,
-    path=None,
-    wish=None,
-    wish_similarity=None,
-    photo_similarity=None,
-    channels=(),
-    verb=BUY,
-)
+NOTHING = nothing_of(YOGURT)
 PATH = "you → Ground coffee (May 2017) → has brand → this"
 BOUGHT_9 = {"times_taken": 9, "days_since": 2.6}
 DUE = {"times_taken": 9, "days_since": 9.2, "interval_days": 8.1}

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from known_facts import BUY, nothing_of
 
 from benchmarks.explain_cases.nonsense import complaints
 from engine.explain import Facts, Verb, evidence_of, sentence
@@ -15,30 +16,9 @@ from engine.explain.sentences import is_chinese
 from engine.explain.sheet import sheet_of
 from engine.types import Item
 
-BUY = Verb("buy", "bought")
 COFFEE = Item("coffee", "Ground coffee, 12 oz (maker 899, variety 2)")
-NOTHING = Facts(
-    item=Item("even", "Yogurt, 6 oz (store brand, variety 67)", categories=("Dairy", "Yogurt")),
-    category=None,
-    times_taken=0,
-    days_since=None,
-    interval_days=None,
-    category_times=0,
-    offers=(),
-    place=None,
-    place_lift=None,
-    sold_here=0.0,
-    slot=None,
-    slot_lift=None,
-    sold_28_days=0,
-    together=None,
-    together_share=0.0,
-    path=None,
-    wish=None,
-    wish_similarity=None,
-    photo_similarity=None,
-    channels=(),
-    verb=BUY,
+NOTHING = nothing_of(
+    Item("even", "Yogurt, 6 oz (store brand, variety 67)", categories=("Dairy", "Yogurt"))
 )
 
 
