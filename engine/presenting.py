@@ -40,7 +40,9 @@ def present(
         slots: Which of them were placed.
         explain: Whether each says why; without, evidence and reason are empty.
     """
-    situation = Situation.of(run, user_id, scene, scored.history, scored.moment)
+    situation = (
+        Situation.of(run, user_id, scene, scored.history, scored.moment) if explain else None
+    )
     found = scored.recalled.candidates
     at = [slot.at for slot in slots]
     chances = run.model.probability(torch.from_numpy(scored.model[at]))
@@ -49,7 +51,7 @@ def present(
         row = int(found.rows[slot.at])
         hits = tuple(ChannelHit(*origin) for origin in found.origins(row))
         said = _Said()
-        if explain:
+        if situation is not None:
             names = tuple(hit.channel for hit in hits)
             facts = facts_of(situation, row, channels=names, wishes=scored.wishes)
             evidence = evidence_of(facts)
