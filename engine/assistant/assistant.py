@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import reduce
 from statistics import median
 
-from engine.assistant.conversation import REMEMBERED_SEEN, Conversation, Reply
+from engine.assistant.conversation import (
+    MAX_BASKET,
+    REMEMBERED_SAID,
+    REMEMBERED_SEEN,
+    Conversation,
+    Reply,
+)
 from engine.assistant.intents import Intent, Meant, intent_of
 from engine.assistant.phrases import Phrases, speaks_chinese
 from engine.assistant.shelf import Path, Shelf
@@ -119,7 +124,7 @@ class Assistant:
         if meant.intent is not Intent.FIND:
             wanted, is_new = read.wish(before), False
         elif is_change:
-            before = replace(before, said=(*before.said, text))
+            before = replace(before, said=(*before.said, text)[-REMEMBERED_SAID:])
             wanted, is_new = read.wish(before), False
         else:
             before = Conversation(said=(text,), basket=before.basket)
@@ -137,7 +142,7 @@ class _Reading:
 
     def __call__(self, text: str) -> Wanted:
         settings = self.engine.dataset_settings
-        now = self.moment.time or datetime.now(self.engine.run.zone)
+        now = self.moment.at(self.engine.run.zone)
         locale = self.moment.locale or ("zh" if speaks_chinese(text) else None)
         wanted = understand(text, self.shelf, now=now, country=settings.country, locale=locale)
         told = {
@@ -252,7 +257,7 @@ def _portrait(turn: Turn) -> Reply:
 def _basket(turn: Turn) -> Reply:
     basket = turn.before.basket
     if turn.meant.intent is Intent.TAKE:
-        basket = tuple(dict.fromkeys((*basket, *turn.pointed)))
+        basket = tuple(dict.fromkeys((*basket, *turn.pointed)))[:MAX_BASKET]
     elif turn.meant.intent is Intent.DROP:
         basket = tuple(item_id for item_id in basket if item_id not in turn.pointed)
     turn = replace(turn, before=replace(turn.before, basket=basket))

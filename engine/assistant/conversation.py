@@ -8,7 +8,9 @@ from engine.assistant.bus import Station
 from engine.assistant.intents import Intent
 from engine.recommendation import Recommendation
 
+REMEMBERED_SAID = 50
 REMEMBERED_SEEN = 200
+MAX_BASKET = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from engine.serve.fields import Id, Photo, Request, SceneBody
+from engine.serve.fields import Id, Photo, Price, Request, SceneBody
 from engine.serve.schemas import RecommendedItem
 
 Said = Annotated[str, Field(max_length=1_000)]
-Name = Annotated[str, Field(max_length=200)]
+Name = Annotated[str, Field(max_length=1_000)]
+CategoryPath = Annotated[tuple[Name, ...], Field(min_length=1, max_length=30)]
 
 
 class ConversationBody(BaseModel):
@@ -22,11 +23,11 @@ class ConversationBody(BaseModel):
     shown: Annotated[tuple[Id, ...], Field(max_length=100)] = ()
     seen: Annotated[tuple[Id, ...], Field(max_length=200)] = ()
     basket: Annotated[tuple[Id, ...], Field(max_length=100)] = ()
-    options: Annotated[tuple[tuple[Name, ...], ...], Field(max_length=10)] = ()
-    chosen: Annotated[tuple[Name, ...], Field(max_length=10)] = ()
-    price_below: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    price_above: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    asked: bool = False
+    options: Annotated[tuple[CategoryPath, ...], Field(max_length=10)] = ()
+    chosen: Annotated[tuple[Name, ...], Field(max_length=30)] = ()
+    price_below: Price | None = None
+    price_above: Price | None = None
+    asked: StrictBool = False
 
 
 class ChatRequest(Request):

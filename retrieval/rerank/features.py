@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -160,7 +161,7 @@ def cross_features(
     columns: list[Column] = [
         *item_columns(item, row, is_known, history, visits, event_row),
         *group_columns(item, row, history, age, visits, candidates, world.items),
-        *world.trends.group_sales(candidates, moment.place).reshape(-1, len(candidates)),
+        *chain.from_iterable(world.trends.group_sales(candidates, moment.place)),
         *user_columns(history, visits, len(known), len(candidates)),
         *_trend_columns(candidates, moment, world.trends),
         *_offer_columns(candidates, moment, world.offers),

@@ -140,3 +140,28 @@ def test_the_terminal_talks_until_goodbye(planted_run: Path, tmp_path: Path):
     assert result.exit_code == 0, result.output
     assert "The cheapest is" in result.output
     assert result.output.count("I found") == 1
+
+
+def test_a_wish_that_nothing_meets_is_answered_with_words(client: TestClient):
+    answer = client.post("/v1/chat", json=body("garden things under 0.01"))
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["items"] == []
+    assert answer.json()["text"]
+
+
+def test_a_long_conversation_goes_on(client: TestClient):
+    conversation = {"said": ["garden things"] + ["under 45"] * 49, "basket": []}
+    answer = client.post("/v1/chat", json=body("under 40", conversation=conversation)).json()
+    assert len(answer["conversation"]["said"]) == 50
+    again = client.post("/v1/chat", json=body("more", conversation=answer["conversation"]))
+    assert again.status_code == 200, again.text
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"options": [[]]}, {"price_below": "12"}, {"asked": 1}, {"said": ["x"] * 51}],
+)
+def test_a_conversation_that_the_server_never_sent_is_refused(
+    client: TestClient, broken: dict[str, object]
+):
+    assert client.post("/v1/chat", json=body("more", conversation=broken)).status_code == 422

@@ -16,6 +16,7 @@ from encoders import ImageError
 from engine.artifacts import MANIFEST_FILE, STATE_FOLDER, Manifest
 from engine.dataset import Dataset
 from engine.errors import ManifestError, ProbeError, SceneError, UnknownIdError
+from engine.filters import Filters
 from engine.pictures import read_picture
 from engine.recommend import Engine
 from engine.recommendation import Recommendation
@@ -156,6 +157,15 @@ def test_what_is_excluded_is_not_there_and_the_rest_moves_up(grocer, household):
     assert ids(grocer.recommend(household, SCENE, k=18, exclude=barred)) == [
         item for item in full if item not in barred
     ]
+
+
+@pytest.mark.parametrize("query", [None, "garden tools"])
+@pytest.mark.parametrize("explain", [True, False])
+def test_where_nothing_meets_the_filters_the_list_is_empty(shop, query, explain):
+    scene = Scene(time=planted.CUT, query=query)
+    for filters in (Filters(max_price=0), Filters(brands=("no such brand",))):
+        for user in (planted.user_id(3), "stranger"):
+            assert shop.recommend(user, scene, filters=filters, explain=explain) == []
 
 
 def test_new_only_leaves_out_exactly_what_the_user_took(shop):

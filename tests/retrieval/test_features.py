@@ -88,6 +88,10 @@ def test_every_column_has_a_name_of_its_own(n_groupings: int) -> None:
     assert len(columns(n_groupings=n_groupings)) == len(names)
 
 
+def test_no_candidates_have_no_features() -> None:
+    assert all(len(column) == 0 for column in columns(candidates=ALL[:0]).values())
+
+
 def test_how_often_and_how_lately_an_item_was_taken() -> None:
     f = columns()
     close(f["item_count"], np.log(4), np.log(2), np.log(2), 0)
