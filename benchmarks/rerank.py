@@ -22,6 +22,7 @@ SECTIONS = {
     "journey": "Complete Journey: quality and calibration",
     "ablations": "What each part is worth, on Complete Journey",
     "context": "With the scene and without it, on three sets",
+    "options": "Training options: task weights and adversarial shifts",
     "beauty": "Amazon Beauty, sequences",
     "movielens": "MovieLens, sequences",
     "speed": "The forward pass",

@@ -99,7 +99,9 @@ def compare(shop: Shop, folder: Path, seeds: Sequence[int]) -> Compared:
     events = load_interactions(shop.dataset, loaded.vocabulary)
     asked = first_baskets(events, shop.as_of_unix_s, min_users=shop.config.min_users)
     asked = asked.sample(shop.max_requests, seed=0)
-    ours, theirs = _ndcg(loaded, asked, (told_all, told_less), hidden)
+    seeing = ndcg_of_each(loaded, asked, [(one, None) for one in told_all])
+    unseeing = ndcg_of_each(loaded, asked, [(one, hidden) for one in told_less])
+    ours, theirs = np.mean(seeing, axis=0), np.mean(unseeing, axis=0)
     gain = difference_interval(ours, theirs)
     return Compared(shop, float(ours.mean()), float(theirs.mean()), gain, len(asked))
 
@@ -143,28 +145,27 @@ def _rankers(
 
 
 @torch.inference_mode()
-def _ndcg(
-    loaded: Run,
-    asked: EvaluationSet,
-    rankers: tuple[list[Reranker], list[Reranker]],
-    hidden: Bools,
-) -> tuple[NDCG, NDCG]:
-    """NDCG@10 of each request, averaged over the rankers with and those without the scene."""
-    seeing, unseeing = rankers
-    lists: list[list[Ints]] = [[] for _ in (*seeing, *unseeing)]
+def ndcg_of_each(
+    loaded: Run, asked: EvaluationSet, rankers: Sequence[tuple[Reranker, Bools | None]]
+) -> list[NDCG]:
+    """NDCG@10 of each request by each ranker, over the same candidates.
+
+    Args:
+        loaded: What the candidates and their features come from.
+        asked: The requests.
+        rankers: Each with the columns that it must not see, None where it sees all.
+    """
+    lists: list[list[Ints]] = [[] for _ in rankers]
     for request in _requests(loaded, asked):
         ready = prepare(loaded, request)
         found = ready.recalled.candidates.rows
         allowed = torch.from_numpy(asked.candidates[found])
-        batch = ready.batch
-        shown = [batch] * len(seeing) + [blind(batch, hidden)] * len(unseeing)
-        for listed, ranker, seen in zip(lists, (*seeing, *unseeing), shown, strict=True):
+        for listed, (ranker, hidden) in zip(lists, rankers, strict=True):
+            seen = ready.batch if hidden is None else blind(ready.batch, hidden)
             logits = ranker(seen)[0, :, 0].masked_fill(~allowed, -torch.inf)
             best = torch.argsort(-logits, stable=True)[: min(K, int(allowed.sum()))]
             listed.append(found[best.numpy()])
-    each = [_measured(listed, asked) for listed in lists]
-    n = len(seeing)
-    return np.mean(each[:n], axis=0), np.mean(each[n:], axis=0)
+    return [_measured(listed, asked) for listed in lists]
 
 
 def _measured(listed: Sequence[Ints], asked: EvaluationSet) -> NDCG:

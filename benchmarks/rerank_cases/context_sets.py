@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -75,6 +75,28 @@ def dresses(data: Path, folder: Path) -> Shop:
     return Shop("Rent the Runway", "occasion, season", dataset, config, moment, 2_500)
 
 
+def rated_dresses(data: Path, folder: Path) -> Shop:
+    """The same rentals, and what each dress was worth to who rented it: a second task."""
+    plain = dresses(data, folder / "plain")
+    rated = pl.read_parquet(data / RENTALS_FILE).select(
+        pl.col("user_id", "item_id").cast(pl.String),
+        pl.lit("rating").alias("kind"),
+        timestamp=_at_utc(),
+        session_id=pl.concat_str("review_date", "rented_for", separator=" ", ignore_nulls=True),
+        occasion=pl.col("rented_for").cast(pl.String),
+        value=pl.col("rating") / 2,
+    )
+    events = plain.dataset.events
+    rated = rated.filter(
+        pl.col("user_id").is_in(events["user_id"].unique().implode()), pl.col("value").is_not_null()
+    )
+    both = pl.concat([events, rated], how="diagonal_relaxed").sort("timestamp", maintain_order=True)
+    dataset = write_dataset(
+        folder / "rated", plain.dataset.settings, items=plain.dataset.items, events=both
+    )
+    return replace(plain, name="Rent the Runway, rated", dataset=dataset)
+
+
 def gifts(data: Path, folder: Path) -> Shop:
     """UCI Online Retail: invoices to the minute, with the customer's country."""
     mapping = Mapping.open(INVOICES_MAPPING).with_files({"events": data / INVOICES_FILE})
@@ -83,6 +105,10 @@ def gifts(data: Path, folder: Path) -> Shop:
     moment = _day(2011, 11, 12, mapping.settings.time_zone)
     scene = "country, calendar"
     return Shop("UCI Online Retail", scene, Dataset.open(folder), config, moment, 2_500)
+
+
+def _at_utc() -> pl.Expr:
+    return pl.col("review_date").dt.replace_time_zone(DRESSES_ZONE).dt.convert_time_zone("UTC")
 
 
 def _day(year: int, month: int, day: int, zone: str) -> int:
