@@ -11,7 +11,7 @@ DEMO_READY := $(VENV)/.demo-installed
 DEV_READY := $(VENV)/.dev-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench notebooks clean
+.PHONY: help demo test lint types bench notebooks docs clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /  make \1\t/' | expand -t 22
@@ -40,6 +40,9 @@ bench-%: $(DEV_READY) ## one benchmark, into benchmarks/results
 notebooks: $(DEV_READY) ## execute examples/*.ipynb and keep what they show
 	$(BIN)/python -m scripts.run_notebooks
 
+docs: $(DEV_READY) ## the documentation's site, into build/site
+	$(BIN)/python -m scripts.docs_site
+
 clean: ## remove the demo's data and runs; the installation stays
 	rm -rf data/complete-journey* runs
 
@@ -56,5 +59,5 @@ $(DEMO_READY): pyproject.toml | $(BIN)/pip
 
 # setuptools is what the test of the wheel builds with, without a network.
 $(DEV_READY): pyproject.toml | $(BIN)/pip
-	$(BIN)/python -m pip install --editable ".[demo,dev,graph,llm,scale,tune]" "setuptools>=77"
+	$(BIN)/python -m pip install --editable ".[demo,dev,docs,graph,llm,scale,tune]" "setuptools>=77"
 	touch $@ $(DEMO_READY)
