@@ -11,7 +11,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from engine.errors import MissingExtraError, RunError
-from engine.store.schema import migrate
+from engine.store.migrate import migrate
 
 BUSY_TIMEOUT_S = 30.0
 _WRITES = "vitrine_writes"

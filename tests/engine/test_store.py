@@ -21,12 +21,14 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
+from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.errors import DataError, RunError
 from engine.store import Erased, EventStore, Impression, Slot
-from engine.store.schema import SCHEMA_VERSION, metadata
+from engine.store.migrate import HEAD, STEPS
+from engine.store.schema import metadata
 from engine.types import Event, EventKind
 
 NOON = datetime(2017, 12, 22, 12, tzinfo=UTC)
@@ -379,24 +381,49 @@ class TestStoreContract:
         EventStore.open(url).close()
         dialect = url.replace("postgresql:", "postgresql+psycopg:")
         with sqlalchemy.create_engine(dialect).begin() as connection:
-            set_version = "UPDATE meta SET schema_version = schema_version + 1"
+            set_version = f"UPDATE alembic_version SET version_num = '{int(HEAD) + 1}'"
             connection.execute(sqlalchemy.text(set_version))
-        message = f"version {SCHEMA_VERSION + 1}, expected at most {SCHEMA_VERSION}"
+        message = f"version {int(HEAD) + 1}, expected at most {HEAD}"
         with pytest.raises(RunError, match=message):
             EventStore.open(url)
+
+    def test_a_store_of_before_alembic_is_taken_over(self, url: str) -> None:
+        with EventStore.open(url) as store:
+            store.append([event()])
+            store.log_impressions(impression())
+        dialect = url.replace("postgresql:", "postgresql+psycopg:")
+        with sqlalchemy.create_engine(dialect).begin() as connection:
+            for statement in (
+                "DROP TABLE alembic_version",
+                "CREATE TABLE meta (schema_version INTEGER NOT NULL)",
+                f"INSERT INTO meta VALUES ({HEAD})",
+            ):
+                connection.execute(sqlalchemy.text(statement))
+        for _ in range(2):
+            with EventStore.open(url) as store:
+                assert items(store.history("ann")) == ["tea"]
+                assert store.impressions("r1") == impression()
+        tables = sqlalchemy.inspect(sqlalchemy.create_engine(dialect)).get_table_names()
+        assert set(tables) == {*metadata.tables, "alembic_version"}
 
     def test_the_migrations_lead_to_the_tables(self, url: str) -> None:
         EventStore.open(url).close()
         dialect = url.replace("postgresql:", "postgresql+psycopg:")
         found = sqlalchemy.MetaData()
         found.reflect(sqlalchemy.create_engine(dialect))
-        assert set(found.tables) == set(metadata.tables)
+        assert set(found.tables) == {*metadata.tables, "alembic_version"}
         for name, table in metadata.tables.items():
             made = found.tables[name].columns
             assert [one.name for one in made] == [one.name for one in table.columns]
             for got, want in zip(made, table.columns, strict=True):
                 assert (got.primary_key, got.nullable) == (want.primary_key, want.nullable)
                 assert got.type.python_type is want.type.python_type
+
+
+def test_the_last_step_is_the_head() -> None:
+    script = ScriptDirectory(str(STEPS), version_locations=[str(STEPS)])
+    assert script.get_current_head() == HEAD
+    assert [step.revision for step in script.walk_revisions()] == list("4321")
 
 
 def _acknowledged_until_killed(url: str, life: str, seconds: float) -> list[str]:
