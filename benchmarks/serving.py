@@ -159,12 +159,14 @@ def _kill(copied: Path, given: Given) -> Found:
         case("kill_lost_events", found.lost, "", "<= 0"),
         case("kill_back_s_max", found.back_s_max, "s", "<= 10"),
         case("kill_back_s_p50", found.back_s_p50, "s"),
+        case("kill_worker_back_s_max", found.worker_back_s_max, "s", "<= 10"),
+        case("kill_worker_back_s_p50", found.worker_back_s_p50, "s"),
         case("kill_failed_by_worker", found.failed_by_workers, "", "<= 0"),
     )
     note = (
         f"{found.workers} times a worker, {found.servers} times the whole server; "
         f"{found.acknowledged:,} events acknowledged. Back is from the kill of the server to the "
-        "next acknowledged event."
+        "next acknowledged event; that of a worker until there are two again that are warm."
     )
     return Found(cases, note)
 

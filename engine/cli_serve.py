@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,9 +17,12 @@ from engine.terminal import console, must_be_free
 
 if TYPE_CHECKING:
     from engine.drift_file import Drift
+    from engine.serve.safety import Safety
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is every one.")]
-Port = Annotated[int, typer.Option(min=1024, max=65535, help="Port to listen on.")]
+Port = Annotated[
+    int, typer.Option(min=0, max=65535, help="Port to listen on; 0 is any that is free.")
+]
 Family = Annotated[
     Path, typer.Argument(metavar="FAMILY", help="Folder of runs, one of them published.")
 ]
@@ -51,13 +55,34 @@ def serve(
     update_every: Annotated[
         str | None, typer.Option(help="Learn from the store and publish: 90m, 24h, 7d.")
     ] = None,
+    safety: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="API keys, rates and origins; by default the file of VITRINE_SAFETY.",
+        ),
+    ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="Folder of policy.yaml and experiments.yaml; by default the run's state.",
+        ),
+    ] = None,
+    gpus: Annotated[
+        str | None, typer.Option(help="GPUs that the workers take in turn: 0,1.")
+    ] = None,
     store_url: StoreUrl = None,
 ) -> None:
     """Serve a run over HTTP: the REST interface, and the web page at /.
 
-    Of a folder of runs the published one is served, and whichever is published next.
+    Of a folder of runs the published one is served, and whichever is published next. The users
+    of an experiment between runs are answered by the run of their variant.
     """
     from engine.publish import current_run, family_of
+    from engine.serve.safety import Safety
 
     every_s = None if update_every is None else seconds_of(update_every)
     family = family_of(run)
@@ -72,6 +97,9 @@ def serve(
         queue=queue,
         drain_s=drain,
         update_every_s=every_s,
+        safety=None if safety is None else Safety.from_environment(settings=safety),
+        rules=rules,
+        gpus=() if gpus is None else numbers_of(gpus),
         store_url=store_url,
     )
 
@@ -87,6 +115,9 @@ def start(
     queue: int = 64,
     drain_s: float = 10,
     update_every_s: float | None = None,
+    safety: Safety | None = None,
+    rules: Path | None = None,
+    gpus: tuple[int, ...] = (),
     store_url: str | None = None,
 ) -> None:
     """Listen until stopped."""
@@ -96,6 +127,7 @@ def start(
 
     if host not in HOSTS:
         raise typer.BadParameter(f"got {host!r}, expected one of {', '.join(HOSTS)}")
+    port = port or free_port(HOSTS[host])
     must_be_free(HOSTS[host], port)
     console.print(Text(f"Open http://{host}:{port}  (Ctrl-C stops)"), soft_wrap=True)
     listen(
@@ -107,6 +139,9 @@ def start(
         line=LineSettings(longest=queue, batch=batch),
         drain_s=drain_s,
         update_every_s=update_every_s,
+        safety=safety,
+        rules=rules,
+        gpus=gpus,
         store_url=store_url,
     )
 
@@ -188,6 +223,26 @@ def seconds_of(told: str) -> float:
     if unit not in UNITS_S or not number.replace(".", "", 1).isdecimal() or float(number) <= 0:
         raise typer.BadParameter(f"got {told!r}, expected a span such as 90m, 24h or 7d")
     return float(number) * UNITS_S[unit]
+
+
+def numbers_of(told: str) -> tuple[int, ...]:
+    """Numbers such as ``0,1``.
+
+    Raises:
+        BadParameter: They are no numbers, or one comes twice.
+    """
+    parts = told.split(",")
+    if not all(part.isdecimal() for part in parts) or len(set(parts)) < len(parts):
+        raise typer.BadParameter(f"got {told!r}, expected numbers such as 0,1")
+    return tuple(map(int, parts))
+
+
+def free_port(address: str) -> int:
+    """A port of an address that nobody listens on."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.bind((address, 0))
+        return int(probe.getsockname()[1])
 
 
 def _family(path: Path) -> Path:

@@ -71,19 +71,24 @@ class FilterColumns:
     @classmethod
     def of(cls, items: pl.DataFrame) -> FilterColumns:
         """Number what an ``items`` table holds."""
-        paths = category_paths(items)
-        tree, number = CategoryTree.of(category_parents(items))
+        together = _by_category(items)  # few paths, many items: only the few become Python's
+        paths = category_paths(together)
+        tree, number = CategoryTree.of(category_parents(together))
         categories = {path: int(number[row]) for row, path in enumerate(paths)}
-        own = [tuple(path or ()) for path in items["categories"].to_list()]
-        names = items["brand"].drop_nulls().unique().sort().to_list()
+        of_paths = together["categories"].to_list()
+        own = [categories.get(tuple(path or ()), NO_CATEGORY) for path in of_paths]
+        category = np.empty(len(items), np.int64)
+        category[together["row"].explode().to_numpy()] = np.repeat(own, together["row"].list.len())
+        names = items["brand"].drop_nulls().unique().sort()
         brands = {name: row for row, name in enumerate(names)}
+        brand = items["brand"].cast(pl.Enum(names)).to_physical().cast(pl.Int64).fill_null(-1)
         pairs = item_attributes(items).sort("name", "row")
         values = pairs["name"].unique(maintain_order=True).to_list()
         counts = pairs.group_by("name", maintain_order=True).len()["len"].to_numpy()
         columns = ItemColumns(
-            category=np.array([categories.get(path, NO_CATEGORY) for path in own], np.int64),
+            category=category,
             tree=tree,
-            brand=np.array([brands.get(b, -1) for b in items["brand"].to_list()], np.int64),
+            brand=brand.to_numpy(),
             price=items["price"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
             available=items["available"].to_numpy(),
             attributes=np.zeros((len(items), 0), np.uint64),
@@ -131,6 +136,12 @@ class FilterColumns:
     def _rows(self, item_ids: tuple[str, ...], run: Run) -> tuple[int, ...]:
         found = (run.vocabulary.items.find(item_id) for item_id in item_ids)
         return tuple(row for row in found if row is not None and row < len(self.columns))
+
+
+def _by_category(items: pl.DataFrame) -> pl.DataFrame:
+    """Every distinct path of an ``items`` table, and the rows of the items that have it."""
+    paths = items.select("categories").with_row_index("row")
+    return paths.group_by("categories", maintain_order=True).agg("row")
 
 
 def allowed_items(run: Run, filters: Filters | None) -> Bools:

@@ -40,10 +40,19 @@ def _plausible(moment: datetime) -> datetime:
     return moment
 
 
-Day = Annotated[datetime, AfterValidator(_plausible)]
-Days = Annotated[float, Field(gt=0, le=3_650)]
-Logits = Annotated[float, Field(gt=0, le=MAX_LOGIT)]
-Slots = Annotated[int, Field(le=1_000)]
+def _no_number(value: object) -> object:
+    if isinstance(value, int | float):
+        raise ValueError(f"got {value}, expected a time such as 2030-04-01T00:00")
+    return value
+
+
+Day = Annotated[datetime, BeforeValidator(_no_number), AfterValidator(_plausible)]
+Number = Annotated[float, Field(strict=True)]
+"""No text that could be read as one, and no truth value."""
+Whole = Annotated[int, Field(strict=True)]
+Days = Annotated[Number, Field(gt=0, le=3_650)]
+Logits = Annotated[Number, Field(gt=0, le=MAX_LOGIT)]
+Slots = Annotated[Whole, Field(le=1_000)]
 MOST_RULES = 200
 """Boosts, and caps, of one policy: each keeps a mask over the items."""
 Name = Annotated[str, StringConstraints(min_length=1, max_length=80)]
@@ -92,7 +101,7 @@ class Boost(Items):
 
     name: Name
     """What the trace calls it."""
-    logit: float = Field(ge=-MAX_LOGIT, le=MAX_LOGIT)
+    logit: Number = Field(ge=-MAX_LOGIT, le=MAX_LOGIT)
     """Added to the score: 0.69 doubles the odds that the model gives an item, -0.69 halves them."""
     starts_at: Day | None = None
     """First moment at which it counts; None is always."""
@@ -164,14 +173,14 @@ class Exploration(Section):
     method: ExplorationMethod = ExplorationMethod.EPSILON
     """``epsilon``: a share of slots goes to anything in the pool alike; ``thompson``: every slot
     goes to the best of scores drawn around the model's, wider where less is known."""
-    epsilon: float = Field(0.1, gt=0, le=1)
+    epsilon: Number = Field(0.1, gt=0, le=1)
     """Share of slots that are drawn; of ``epsilon`` alone."""
     spread: Logits = 1.0
     """Standard deviation, in logits, of the score of an item that was never sold; of ``thompson``
     alone."""
-    prior_sales: float = Field(10.0, gt=0, le=1e9)
+    prior_sales: Number = Field(10.0, gt=0, le=1e9)
     """Sales after which the variance has halved; of ``thompson`` alone."""
-    pool: int = Field(50, ge=2, le=1000)
+    pool: Whole = Field(50, ge=2, le=1000)
     """How many of the best that may take a slot are drawn from."""
 
 
@@ -194,7 +203,7 @@ class Exposure(Section):
 
     of: ExposedGroup
     """``new``: items put on offer lately; ``small_brands``: items of brands that sell little."""
-    share: float = Field(gt=0, le=1)
+    share: Number = Field(gt=0, le=1)
     """Least share of slots."""
     over: ExposureScope = ExposureScope.TRAFFIC
     """``list``: of every beginning of a list, rounded down; ``traffic``: of all slots of a server
@@ -203,9 +212,9 @@ class Exposure(Section):
     """Slots of ``traffic`` count half after so long."""
     new_days: Days = 30.0
     """How long an item is new after its ``created_at``."""
-    new_sales: int = Field(10, ge=0, le=1_000_000_000)
+    new_sales: Whole = Field(10, ge=0, le=1_000_000_000)
     """Where ``created_at`` is not known, an item is new up to so many sales."""
-    brand_share: float = Field(0.001, gt=0, lt=1)
+    brand_share: Number = Field(0.001, gt=0, lt=1)
     """Up to which share of the shop's sales a brand is small."""
 
 
@@ -251,6 +260,6 @@ class Policy(Section):
 class PolicyConfig(Policy):
     """The policy of a run, for as long as no policy file takes its place."""
 
-    wish_weight: float = Field(16.0, ge=0)
+    wish_weight: Number = Field(16.0, ge=0)
     """How many units of score a cosine of 1 between the scene's words or photo and an item adds;
     it belongs to the run, whose scores it is part of."""

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +33,9 @@ class Killed:
     back_s_p50: float
     back_s_max: float
     """From the kill of the server to the next acknowledged event."""
+    worker_back_s_p50: float
+    worker_back_s_max: float
+    """From the kill of a worker until there are as many as before, warm."""
     failed_by_workers: int
     """Requests that a worker's death failed."""
 
@@ -79,6 +83,7 @@ def kill_under_load(run: Path, *, times: int, server_every: int = 5) -> Killed:
         for thread in threads:
             thread.start()
         back_s: list[float] = []
+        worker_back_s: list[float] = []
         failed_by_workers = 0
         for number in range(times):
             _until_acknowledged(crowd, len(crowd.acknowledged) + LEAST_BETWEEN)
@@ -86,19 +91,19 @@ def kill_under_load(run: Path, *, times: int, server_every: int = 5) -> Killed:
             if number % server_every == 0:
                 back_s.append(_kill_server(server, crowd))
             else:
-                _kill_worker(server, crowd)
+                worker_back_s.append(_kill_worker(server, crowd))
                 failed_by_workers += crowd.failed - failed
         crowd.done.set()
         for thread in threads:
             thread.join(60)
         lost = len(crowd.acknowledged - server.stored_events())
     return Killed(
-        times - len(back_s),
+        len(worker_back_s),
         len(back_s),
         len(crowd.acknowledged),
         lost,
-        float(np.median(back_s)) if back_s else 0.0,
-        max(back_s, default=0.0),
+        *_median_and_most(back_s),
+        *_median_and_most(worker_back_s),
         failed_by_workers,
     )
 
@@ -111,13 +116,20 @@ def _kill_server(server: Served, crowd: Crowd) -> float:
     return time.perf_counter() - started
 
 
-def _kill_worker(server: Served, crowd: Crowd) -> None:
+def _kill_worker(server: Served, crowd: Crowd) -> float:
     """And wait until there are two again."""
+    started = time.perf_counter()
     victim = server.workers()[0]
     os.kill(victim, signal.SIGKILL)
     while victim in (now := server.workers()) or len(now) < 2:
         time.sleep(0.1)
+    took_s = time.perf_counter() - started
     _until_acknowledged(crowd, len(crowd.acknowledged) + 1)
+    return took_s
+
+
+def _median_and_most(seconds: Sequence[float]) -> tuple[float, float]:
+    return (float(np.median(seconds)), max(seconds)) if seconds else (0.0, 0.0)
 
 
 def _until_acknowledged(crowd: Crowd, n: int) -> None:

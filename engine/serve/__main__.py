@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--queue", type=int, default=usual.longest, help="calls that wait")
     parser.add_argument("--drain-s", type=float, default=10.0, help="for calls in hand at the end")
     parser.add_argument("--update-every-s", type=float, help="learn from the store, and publish")
+    parser.add_argument("--rules", type=Path, help="folder of policy.yaml and experiments.yaml")
     given = parser.parse_args()
     serve(
         given.run,
@@ -36,6 +37,7 @@ def main() -> None:
         line=LineSettings(longest=given.queue, batch=given.batch),
         drain_s=given.drain_s,
         update_every_s=given.update_every_s,
+        rules=given.rules,
     )
 
 

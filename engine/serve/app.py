@@ -18,6 +18,7 @@ from fastapi import Depends, FastAPI
 
 from engine.drift_file import DRIFT_FILE
 from engine.errors import RunError
+from engine.llm.settings import settings_from_environment
 from engine.publish import STATE_FOLDER, current_run, family_of, store_url_of
 from engine.serve.chat_routes import chat_routes
 from engine.serve.desk import Desk
@@ -38,8 +39,10 @@ from engine.serve.recommend_api import RecommendAPI
 from engine.serve.routes import engine_routes
 from engine.serve.runs_api import runs_routes
 from engine.serve.safety import Safety
+from engine.serve.scribe import Scribe
 from engine.serve.supervise import Server
 from engine.serve.web_page import mount_page
+from engine.serve.written_routes import recommend_routes
 
 HOSTS = {"localhost": "127.0.0.1", "127.0.0.1": "127.0.0.1", "0.0.0.0": "0.0.0.0", "::": "::"}  # noqa: S104
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -64,6 +67,12 @@ class ServeSettings:
     """Learn from the store that often, and publish; None means never."""
     safety: Safety | None = None
     """Who may do what; None means as the environment says (``VITRINE_SAFETY``)."""
+    gpus: tuple[int, ...] = ()
+    """GPUs that the workers take in turn; without any named, each encodes on the first one that
+    there is, or else on the CPU."""
+    rules: Path | None = None
+    """Folder of ``policy.yaml`` and ``experiments.yaml``; None means the state of the run or its
+    family."""
 
 
 class ServeOptions(TypedDict, total=False):
@@ -77,6 +86,8 @@ class ServeOptions(TypedDict, total=False):
     connections: int
     update_every_s: float | None
     safety: Safety | None
+    gpus: tuple[int, ...]
+    rules: Path | None
 
 
 def create_server(run: Path, **options: Unpack[ServeOptions]) -> Server:
@@ -88,6 +99,7 @@ def create_server(run: Path, **options: Unpack[ServeOptions]) -> Server:
 
     Raises:
         RunError: There is no such folder, or nothing is published in it.
+        DataError: The environment names settings that cannot be read.
     """
     settings = ServeSettings(**options)
     if not run.is_dir():
@@ -99,6 +111,7 @@ def create_server(run: Path, **options: Unpack[ServeOptions]) -> Server:
         store_url=settings.store_url or store_url_of(run),
         threads=settings.threads,
         batch=settings.line.batch,
+        rules=None if settings.rules is None else settings.rules.resolve(),
     )
     server = Server(
         api,
@@ -106,10 +119,12 @@ def create_server(run: Path, **options: Unpack[ServeOptions]) -> Server:
         family=family,
         settings=settings.line,
         drain_s=settings.drain_s,
+        gpus=settings.gpus,
         middlewares=[BodyLimits],
     )
     safety = settings.safety or Safety.from_environment()
-    _add_routes(server, _meters(server, settings.workers), safety)
+    scribe = Scribe(settings_from_environment())
+    _add_routes(server, _meters(server, settings.workers, scribe), safety, scribe)
     if settings.update_every_s is not None:
         _learn(server, settings.update_every_s)
     return server
@@ -155,7 +170,7 @@ def serve(
     )
 
 
-def _add_routes(server: Server, meters: Meters, safety: Safety) -> None:
+def _add_routes(server: Server, meters: Meters, safety: Safety, scribe: Scribe) -> None:
     app: FastAPI = server.app
     app.title = "Vitrine"
     desk = Desk(server, server.api, safety.pseudonyms)
@@ -165,6 +180,7 @@ def _add_routes(server: Server, meters: Meters, safety: Safety) -> None:
     _drop(app, "/", "/health", "/info", server.api.api_path)
     app.include_router(ours[0])
     app.include_router(ours[1], dependencies=key)
+    app.include_router(recommend_routes(desk, scribe), dependencies=key)
     for routes in (engine_routes, item_routes, people_routes, policy_routes, chat_routes):
         app.include_router(routes(desk), dependencies=key)
     app.include_router(item_change_routes(desk, safety.image_origins), dependencies=key)
@@ -176,9 +192,9 @@ def _add_routes(server: Server, meters: Meters, safety: Safety) -> None:
     app.add_middleware(Door, line=server.line, meters=meters, draining=server.draining.is_set)
 
 
-def _meters(server: Server, workers: int) -> Meters:
+def _meters(server: Server, workers: int, scribe: Scribe) -> Meters:
     folder = server.family or server.api.run
-    return Meters(server.line, workers, folder / STATE_FOLDER / DRIFT_FILE)
+    return Meters(server.line, workers, folder / STATE_FOLDER / DRIFT_FILE, scribe)
 
 
 def _drop(app: FastAPI, *paths: str) -> None:

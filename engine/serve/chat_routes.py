@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Body, HTTPException, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 from pydantic import BaseModel
 
-from engine.serve.chat_schemas import ChatAnswer, ChatRequest, StepOut
+from engine.serve.chat_schemas import ChatAnswer, ChatRequest
 from engine.serve.desk import Desk
+from engine.serve.event_stream import AS_A_STREAM, OPENED, event, streamed, wants_stream
 from engine.serve.problems import problem_of
 
-EVENT_STREAM = "text/event-stream"
 TIMEOUT_S = 60.0
 EXAMPLES = {
     "a wish": {
@@ -26,19 +26,14 @@ def chat_routes(desk: Desk) -> APIRouter:
     """The assistant."""
     router = APIRouter(prefix="/v1", tags=["assistant"])
 
-    @router.post(
-        "/chat",
-        response_model=ChatAnswer,
-        responses={200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}}},
-    )
+    @router.post("/chat", response_model=ChatAnswer, responses=AS_A_STREAM)
     async def chat(
         body: Annotated[ChatRequest, Body(openapi_examples=EXAMPLES)], request: Request
     ) -> Response | ChatAnswer:
         """Answer a message; ``Accept: text/event-stream`` gets it piece by piece."""
-        if EVENT_STREAM not in request.headers.get("accept", ""):
-            return await desk.ask(body, ChatAnswer, timeout_s=TIMEOUT_S)
-        headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        return StreamingResponse(_events(desk, body), media_type=EVENT_STREAM, headers=headers)
+        if wants_stream(request):
+            return streamed(_events(desk, body))
+        return await desk.ask(body, ChatAnswer, timeout_s=TIMEOUT_S)
 
     return router
 
@@ -48,20 +43,20 @@ async def _events(desk: Desk, body: ChatRequest) -> AsyncIterator[str]:
 
     ``done`` carries the conversation; ``problem`` ends the stream in its place.
     """
-    yield "event: open\ndata: {}\n\n"
+    yield OPENED
     try:
         answer = await desk.ask(body, ChatAnswer, timeout_s=TIMEOUT_S)
     except HTTPException as error:
-        yield _event("problem", problem_of(error))
+        yield event("problem", problem_of(error))
         return
     for step in answer.way:
-        yield _event("step", step)
-    yield _event("text", Told(text=answer.text))
+        yield event("step", step)
+    yield event("text", Told(text=answer.text))
     for item in answer.items:
-        yield _event("item", item)
+        yield event("item", item)
     if answer.question is not None:
-        yield _event("question", Asked(question=answer.question, options=answer.options))
-    yield _event("done", answer.model_copy(update={"items": (), "way": ()}))
+        yield event("question", Asked(question=answer.question, options=answer.options))
+    yield event("done", answer.model_copy(update={"items": (), "way": ()}))
 
 
 class Told(BaseModel):
@@ -75,7 +70,3 @@ class Asked(BaseModel):
 
     question: str
     options: tuple[str, ...]
-
-
-def _event(name: str, data: BaseModel | StepOut) -> str:
-    return f"event: {name}\ndata: {data.model_dump_json()}\n\n"

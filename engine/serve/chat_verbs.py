@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from functools import lru_cache
 
-from engine.assistant.choose import Answers, model_settings, open_assistant
+from engine.assistant.choose import Answers, open_assistant
 from engine.assistant.conversation import Conversation
 from engine.errors import UnknownIdError
+from engine.llm.settings import settings_from_environment
 from engine.recommend import Engine
 from engine.serve.chat_schemas import ChatAnswer, ChatRequest, ConversationBody, StepOut
 from engine.serve.wire import slots_of
@@ -45,4 +46,4 @@ def chat(call: ChatRequest, engine: Engine) -> ChatAnswer:
 
 @lru_cache(2)
 def _assistant(engine: Engine) -> Answers:
-    return open_assistant(engine, model_settings())
+    return open_assistant(engine, settings_from_environment())

@@ -51,6 +51,10 @@ RECOMMEND: Final[Examples] = {
             "explain": False,
         },
     },
+    "written": {
+        "summary": "With reasons that the configured language model writes",
+        "value": {"user_id": USER, "scene": EVENING, "k": 3, "reasons": "written"},
+    },
 }
 RANK: Final[Examples] = {
     "list": {

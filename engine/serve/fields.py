@@ -98,6 +98,8 @@ class Request(BaseModel):
 class SceneBody(Scene):
     """A scene as JSON: the photo travels in base64."""
 
+    model_config = ConfigDict(strict=True)  # no text that could be read as a number
+
     time: Moment | None = None
     image: Photo | None = None
 

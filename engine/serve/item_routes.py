@@ -23,6 +23,7 @@ from engine.serve.item_schemas import (
     StoredItemAnswer,
 )
 from engine.serve.problems import Problem
+from engine.serve.query_filters import QueryFilters
 from engine.serve.remote_pictures import fetch_picture
 from engine.serve.schemas import (
     ItemAnswer,
@@ -61,15 +62,22 @@ def item_routes(desk: Desk) -> APIRouter:
 
     @router.get("/items/{item_id:path}/similar", response_model=ListAnswer)
     async def similar(
-        item_id: ItemId, k: QueryCount = 10, likeness: Likeness = Likeness.ALL
+        item_id: ItemId,
+        filters: QueryFilters,
+        k: QueryCount = 10,
+        likeness: Likeness = Likeness.ALL,
     ) -> ListAnswer | Response:
         """Items like one: by looks, by words, taken in its stead, or all of these."""
-        return await desk.ask_for_list(SimilarRequest(item_id=item_id, k=k, likeness=likeness))
+        call = SimilarRequest(item_id=item_id, k=k, likeness=likeness, filters=filters)
+        return await desk.ask_for_list(call)
 
     @router.get("/items/{item_id:path}/complements", response_model=ListAnswer)
-    async def complements(item_id: ItemId, k: QueryCount = 10) -> ListAnswer | Response:
+    async def complements(
+        item_id: ItemId, filters: QueryFilters, k: QueryCount = 10
+    ) -> ListAnswer | Response:
         """What goes with an item."""
-        return await desk.ask_for_list(ItemComplementsRequest(item_ids=(item_id,), k=k))
+        call = ItemComplementsRequest(item_ids=(item_id,), k=k, filters=filters)
+        return await desk.ask_for_list(call)
 
     @router.get("/items/{item_id:path}")
     async def item(item_id: ItemId) -> ItemAnswer:

@@ -41,7 +41,9 @@ class ApiKey(BaseModel):
     """Overrides the rate that the settings give to every key."""
 
 
-OPEN_PATHS = re.compile(r"/|/(?:page|pictures|docs)(?:/.*)?|/(?:health|ready|openapi\.json)")
+OPEN_PATHS = re.compile(
+    r"/|/operator|/(?:page|pictures|docs)(?:/.*)?|/(?:health|ready|openapi\.json)"
+)
 """What nobody needs a key for: the page, pictures, health, and what the interface is."""
 
 _POSTS_THAT_READ = re.compile(r"/v1/(?:recommend|rank|search|complements|explain|scene|chat)")

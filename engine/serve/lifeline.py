@@ -6,6 +6,7 @@ killed they would live on, and the manager would keep the port bound: the restar
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -22,9 +23,10 @@ def die_with_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the handler of the process it came from
     parent = os.getppid()
+    starter = multiprocessing.parent_process()  # another one where a fork server stands between
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == parent and (starter is None or starter.is_alive()):
             time.sleep(POLL_S)
         os._exit(1)
 

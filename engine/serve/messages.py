@@ -44,10 +44,6 @@ class Spent:
     """Stage and seconds."""
     channels: tuple[tuple[str, int], ...] = ()
     """Channel, and how many of the slots it had proposed."""
-    caches: tuple[tuple[str, bool], ...] = ()
-    """Cache, and whether it held what was asked of it."""
-    rejected: tuple[str, ...] = ()
-    """Why sentences that a model wrote were not shown."""
     together: int = 1
     """Calls that the worker was handed with this one, itself included."""
 

@@ -7,7 +7,7 @@ files of processes that are long gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -18,13 +18,20 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from engine.drift_file import read_drift
 from engine.errors import DataError
+from engine.explain.writers import Source, Why
 from engine.serve.line import Line, Ticket
 from engine.serve.messages import Answered
+from engine.serve.scribe import Scribe
 
 SECONDS = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.04, 0.075, 0.15, 0.3, 1.0, 3.0, 10.0)
 disable_created_metrics()  # type: ignore[no-untyped-call] # nobody draws them
@@ -34,13 +41,20 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Meters:
     """Counters of one HTTP process."""
 
-    def __init__(self, line: Line, wanted_workers: int, drift_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        line: Line,
+        wanted_workers: int,
+        drift_file: Path | None = None,
+        scribe: Scribe | None = None,
+    ) -> None:
         """Begin at zero.
 
         Args:
             line: Tells what its workers answered, and who they are.
             wanted_workers: How many there should be.
             drift_file: Where ``vitrine drift`` leaves what it found.
+            scribe: Has sentences written; None counts none.
         """
         self.registry = CollectorRegistry()
         self.requests = self._counter(
@@ -65,12 +79,6 @@ class Meters:
         self.slots = self._counter(
             "slots", "Slots of lists by the channel that proposed them", "channel"
         )
-        self.caches = self._counter(
-            "cache_lookups", "Look-ups by cache and outcome", "cache", "outcome"
-        )
-        self.rejected = self._counter(
-            "rejected_sentences", "Written sentences without evidence", "why"
-        )
         self.batch = Histogram(
             "vitrine_batch_calls",
             "Calls that a worker was handed at once",
@@ -80,6 +88,8 @@ class Meters:
         self.registry.register(_Processes(line, wanted_workers))
         if drift_file is not None:
             self.registry.register(_Drifts(drift_file))
+        if scribe is not None:
+            self.registry.register(_Writing(scribe))
         line.observers.append(self._answered)
         line.on_refusal = self.busy.inc
 
@@ -97,10 +107,6 @@ class Meters:
             self.stages.labels(call, stage).observe(seconds)
         for channel, slots in answered.spent.channels:
             self.slots.labels(channel).inc(slots)
-        for cache, hit in answered.spent.caches:
-            self.caches.labels(cache, "hit" if hit else "miss").inc()
-        for why in answered.spent.rejected:
-            self.rejected.labels(why).inc()
         if call == "recommend":
             self.batch.observe(answered.spent.together)
 
@@ -136,6 +142,42 @@ class _Processes(Collector):
         yield memory
         for run_id in sorted({worker.hello.run_id for worker in workers}):
             yield InfoMetricFamily("vitrine_run", "The run that is served", {"run_id": run_id})
+
+
+class _Writing(Collector):
+    """What a language model wrote, what the checker kept of it, and what it took."""
+
+    def __init__(self, scribe: Scribe) -> None:
+        self._scribe = scribe
+
+    def collect(self) -> Iterator[Metric]:
+        """Sentences by who wrote them, refusals, and calls, tokens, seconds and money."""
+        tally = self._scribe.tally()
+        sources, used = tally.sources, tally.usage
+        written = {source.value: sources[source] for source in Source}
+        yield _counted("written_sentences", "Sentences by who wrote them", "by", written)
+        refused = {why.value: tally.rejected[why] for why in Why}
+        yield _counted("rejected_sentences", "Sentences that rules wrote instead", "why", refused)
+        lookups = CounterMetricFamily(
+            "vitrine_cache_lookups", "Look-ups by cache and outcome", labels=("cache", "outcome")
+        )
+        if sources.total():  # a share of nothing is no share
+            lookups.add_metric(("sentences", "hit"), sources[Source.CACHE])
+            lookups.add_metric(("sentences", "miss"), sources.total() - sources[Source.CACHE])
+        yield lookups
+        calls = {"answered": used.calls - used.failures, "failed": used.failures}
+        yield _counted("model_calls", "Calls of the language model", "outcome", calls)
+        tokens = {"in": used.tokens_in, "out": used.tokens_out}
+        yield _counted("model_tokens", "Tokens of the language model", "way", tokens)
+        yield CounterMetricFamily("vitrine_model_seconds", "Its time", used.seconds)
+        yield CounterMetricFamily("vitrine_model_usd", "Its price, by the settings", used.usd)
+
+
+def _counted(name: str, told: str, label: str, counts: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(f"vitrine_{name}", told, labels=(label,))
+    for value, n in counts.items():
+        family.add_metric((value,), n)
+    return family
 
 
 class _Drifts(Collector):

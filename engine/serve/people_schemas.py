@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, StrictBool, model_validator
 
 from engine.portrait import Frequented, Habit, Interest, PriceBand, Rhythm
 from engine.recommendation import Evidence, Trace, Walk
@@ -47,6 +47,42 @@ class ExplainRequest(Request):
     user_id: Id
     item_id: Id
     scene: SceneBody | None = None
+    shares: StrictBool = True
+    """Without, what moved the score is left out, and the answer comes sooner."""
+
+
+class ShareOut(BaseModel):
+    """What one group of evidence added to a score; negative where it spoke against the item."""
+
+    group: str
+    """``history``, ``due``, ``graph``, ``likeness``, ``popularity``, ``scene``, ``offer``,
+    ``price``, ``wish``, ``other``."""
+    value: float
+    """In units of the score."""
+
+
+class PastOut(BaseModel):
+    """What an item of the user's past did for a score."""
+
+    item_id: str
+    title: str
+    times: int
+    """How often it was taken."""
+    value: float
+    """How much lower the score were without it."""
+
+
+class MovedOut(BaseModel):
+    """What a score is made of: ``base`` and all shares add up to ``score``."""
+
+    score: float
+    """Of the model and the wish; boosts of a policy are not in it."""
+    base: float
+    """With none of the evidence."""
+    shares: tuple[ShareOut, ...]
+    """The most moving first, of whatever sign."""
+    past: tuple[PastOut, ...]
+    """Past items, the most moving first; what they do overlaps, so these do not add up."""
 
 
 class ExplainAnswer(ItemAnswer):
@@ -62,6 +98,8 @@ class ExplainAnswer(ItemAnswer):
     paths: tuple[Walk, ...]
     """Ways through the graph from the user to the item, best first; those whom training did not
     know have none."""
+    moved: MovedOut | None = None
+    """None where shares were not asked for."""
 
 
 class UserRequest(Request):

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from engine.errors import DataError
+from engine.explaining import explain_items
 from engine.recommend import Engine
 from engine.recommendation import Walk
 from engine.scene import Scene
@@ -19,11 +20,14 @@ from engine.serve.people_schemas import (
     ExplainAnswer,
     ExplainRequest,
     IgnoredOut,
+    MovedOut,
+    PastOut,
     PortraitAnswer,
     RankAnswer,
     RankRequest,
     SceneAnswer,
     SceneRequest,
+    ShareOut,
     SpanOut,
     UserRequest,
 )
@@ -58,6 +62,7 @@ def explain(call: ExplainRequest, engine: Engine) -> ExplainAnswer:
         evidence=found.evidence,
         trace=found.trace,
         paths=_paths(engine, call.user_id, call.item_id),
+        moved=_moved(engine, call) if call.shares else None,
     )
 
 
@@ -91,10 +96,21 @@ def scene_of(call: SceneRequest, engine: Engine) -> SceneAnswer:
     )
 
 
+def _moved(engine: Engine, call: ExplainRequest) -> MovedOut:
+    """What made the score: exact shares, and the past items that mattered."""
+    (told,) = explain_items(engine, call.user_id, [call.item_id], call.scene)
+    return MovedOut(
+        score=told.split.score,
+        base=told.split.base,
+        shares=tuple(ShareOut(group=s.group.value, value=s.value) for s in told.shares),
+        past=tuple(PastOut(**asdict(one)) for one in told.past),
+    )
+
+
 def _paths(engine: Engine, user_id: str, item_id: str) -> tuple[Walk, ...]:
     """None for a run of before the names of the nodes were kept."""
     try:
-        return explain_paths(engine.run, user_id, item_id)
+        return explain_paths(engine.run, engine.known_as(user_id), item_id)
     except DataError:
         return ()
 

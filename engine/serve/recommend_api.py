@@ -1,4 +1,4 @@
-"""The LitServe adapter: four verbs around an engine."""
+"""The LitServe adapter: the engines of a worker, and how they answer."""
 
 # No ``from __future__ import annotations``: LitServe reads the annotations as objects.
 
@@ -25,30 +25,39 @@ LOG = logging.getLogger(__name__)
 
 
 class RecommendAPI(LitAPI):  # type: ignore[misc]
-    """One engine in one worker process; it answers every call that needs the run."""
+    """What one worker process does: it answers every call that needs a run."""
 
-    def __init__(self, run: Path, *, store_url: str, threads: int, batch: int = 1) -> None:
+    def __init__(
+        self,
+        run: Path,
+        *,
+        store_url: str,
+        threads: int,
+        batch: int = 1,
+        rules: Path | None = None,
+    ) -> None:
         super().__init__(api_path="/v1/recommend", loop=AnswerLoop(), max_batch_size=batch)
         self.run = run
         self.store_url = store_url
         self.threads = threads
+        self.rules = rules
 
     def setup(self, device: str) -> None:
         """Open the run; once per worker.
 
-        What an engine needs is imported here: the main process and the HTTP process have none, and
-        start seconds sooner without.
+        What an engine needs is imported here, where the nursery has done it already: the main
+        process and the HTTP process have none, and start seconds sooner without.
         """
         die_with_parent()
         import torch
 
-        from engine.recommend import Engine
-        from engine.serve.warm_up import warm_up
+        from engine.serve.engines import open_engines
 
         torch.set_num_threads(self.threads)
-        self.engine = Engine.open(self.run, store_url=self.store_url)
-        self.engine.prepare_changes()
-        warm_up(self.engine, self.store_url)
+        if device.startswith("cuda"):
+            torch.cuda.set_device(device)  # what is placed on "cuda" then lies on this one
+        self.engines = open_engines(self.run, self.store_url, self.rules)
+        self.engine = self.engines.usual
 
     def decode_request(self, request: Call) -> Call:
         """The call as the HTTP process checked it."""
@@ -71,14 +80,16 @@ class RecommendAPI(LitAPI):  # type: ignore[misc]
 
     def close(self) -> None:
         """Write what is waiting to be logged."""
+        self.engines.close()
         self.engine.close()
 
     def _answer(self, call: Call) -> BaseModel | HTTPException:
+        from engine.serve.engines import engine_for
         from engine.serve.faults import problem_of_error
         from engine.serve.verbs import answer
 
         try:
-            return self.encode_response(answer(call, self.engine))
+            return self.encode_response(answer(call, engine_for(call, self.engines)))
         except HTTPException as error:
             return error
         except Exception as error:  # the loop must outlive every call

@@ -18,7 +18,6 @@ from engine.serve.schemas import (
     OptionsAnswer,
     OptionsRequest,
     PlacesAnswer,
-    RecommendRequest,
     SearchRequest,
     ShoppersAnswer,
     ShoppersRequest,
@@ -36,13 +35,6 @@ def engine_routes(desk: Desk) -> APIRouter:
 
 def _lists(desk: Desk) -> APIRouter:
     router = APIRouter()
-
-    @router.post("/recommend", response_model=ListAnswer)
-    async def recommend(
-        body: Annotated[RecommendRequest, Body(openapi_examples=examples.RECOMMEND)],
-    ) -> ListAnswer | Response:
-        """The best items for a user in a scene, each with its reason."""
-        return await desk.ask_for_list(body)
 
     @router.post("/rank", response_model=RankAnswer)
     async def rank(

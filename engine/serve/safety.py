@@ -96,15 +96,22 @@ class Safety(BaseModel):
         return found.model_copy(update={"pseudonym_key": secret})
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Safety:
+    def from_environment(
+        cls, environment: Mapping[str, str] = os.environ, *, settings: Path | None = None
+    ) -> Safety:
         """Of the file that ``VITRINE_SAFETY`` names, and the keys of ``VITRINE_API_KEYS``.
 
         The latter is ``name:scope+scope:sha256``, several divided by commas.
 
+        Args:
+            environment: Names both.
+            settings: A file to be read in the place of the named one.
+
         Raises:
             DataError: Either cannot be read.
         """
-        path, listed = environment.get(SETTINGS_VARIABLE), environment.get(KEYS_VARIABLE)
+        path = settings or environment.get(SETTINGS_VARIABLE)
+        listed = environment.get(KEYS_VARIABLE)
         found = cls.read(Path(path)) if path else cls()
         if not listed:
             return found

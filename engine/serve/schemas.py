@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Discriminator, Field, StrictBool, Tag, model_validator
@@ -26,6 +27,14 @@ from engine.types import Item, Likeness
 MAX_BATCH_EVENTS = 5_000
 
 
+class Reasons(StrEnum):
+    """Who words the reasons of a list."""
+
+    RULES = "rules"
+    WRITTEN = "written"
+    """The configured language model, each sentence checked; rules where it fails."""
+
+
 class RecommendRequest(Request):
     """Body of ``POST /v1/recommend``."""
 
@@ -39,8 +48,15 @@ class RecommendRequest(Request):
     filters: FiltersBody | None = None
     explain: StrictBool = True
     """Without, evidence and reason are empty, and the answer comes sooner."""
+    reasons: Reasons = Reasons.RULES
     events: RecentEvents = ()
     """What the user did that was not sent to ``/v1/events``: enough for an unknown one."""
+
+    @model_validator(mode="after")
+    def _reasons_to_write(self) -> RecommendRequest:
+        if self.reasons is Reasons.WRITTEN and not self.explain:
+            raise ValueError("got reasons to be written and explain false, expected one of them")
+        return self
 
 
 class SearchRequest(Request):
@@ -68,6 +84,7 @@ class SimilarRequest(Request):
     item_id: Id
     k: Count = 10
     likeness: Likeness = Likeness.ALL
+    filters: FiltersBody | None = None
 
 
 class ComplementsRequest(Request):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import multiprocessing
 import threading
 import time
@@ -22,11 +23,13 @@ from typing import Any
 
 import litserve.server  # type: ignore[import-untyped]
 from litserve import LitServer
+from litserve.loops import inference_worker  # type: ignore[import-untyped]
 from litserve.utils import WorkerSetupStatus  # type: ignore[import-untyped]
 
 from engine.errors import RunError
 from engine.publish import current_run
 from engine.serve.line import Line, LineSettings
+from engine.serve.nursery import nursery
 from engine.serve.recommend_api import RecommendAPI
 
 # LitServe offers tools over MCP as soon as any `mcp` is installed, and of version 2 it cannot
@@ -77,12 +80,14 @@ class Server(LitServer):  # type: ignore[misc]
         family: Path | None,
         settings: LineSettings,
         drain_s: float,
+        gpus: Sequence[int] = (),
         middlewares: Sequence[Any] = (),
     ) -> None:
         super().__init__(
             api,
-            accelerator="cpu",  # the engine places its own tensors; `workers` is then a plain count
-            workers_per_device=workers,
+            accelerator="cuda" if gpus else "cpu",
+            devices=list(gpus) or "auto",
+            workers_per_device=math.ceil(workers / max(len(gpus), 1)),
             restart_workers=True,
             timeout=settings.timeout_s,
             middlewares=list(middlewares),
@@ -101,17 +106,47 @@ class Server(LitServer):  # type: ignore[misc]
         """What else is to be started in the main process."""
         self.at_end: list[Callable[[], None]] = []
         """What else is to be stopped with it."""
+        self._nursery = nursery()
         self._restart_http: Callable[[], dict[int, BaseProcess]] | None = None
 
     def notice(self) -> str:
         """What went wrong with the last swap; empty if nothing did."""
         return str(self.workers_setup_status.get(NOTICE, ""))
 
+    def device_of(self, slot: int) -> str:
+        """Where a worker's encoder computes: ``cpu``, or a GPU such as ``cuda:1``."""
+        device = self._inference_workers_config_for_api(self.api.api_path)[slot]
+        return device if isinstance(device, str) else device[0]
+
     def _init_manager(self, num_api_servers: int) -> Any:  # noqa: ANN401 - LitServe's manager
         manager = super()._init_manager(num_api_servers)
         self.litapi_request_queues[self.api.api_path] = self.line
         self._transport = self.line
         return manager
+
+    def launch_inference_worker(self, lit_api: RecommendAPI) -> list[BaseProcess]:
+        """All workers."""
+        return [self.launch_single_inference_worker(lit_api, at) for at in range(self.wanted)]
+
+    def launch_single_inference_worker(self, lit_api: RecommendAPI, worker_id: int) -> BaseProcess:
+        """One worker; LitServe's own would import everything again."""
+        self.workers_setup_status[self._place_name(worker_id)] = WorkerSetupStatus.STARTING
+        process = self._nursery.Process(
+            target=inference_worker,
+            args=(
+                lit_api,
+                self.device_of(worker_id),
+                worker_id,
+                self._get_request_queue(lit_api.api_path),
+                self._transport,
+                self.workers_setup_status,
+                self._callback_runner,
+                self.restart_workers,
+            ),
+            name="inference-worker",
+        )
+        process.start()
+        return process
 
     def _start_server(
         self,
@@ -226,12 +261,14 @@ class Server(LitServer):  # type: ignore[misc]
     def _launch(self, slot: int, run: Path) -> BaseProcess:
         api = copy.copy(self.api)
         api.run = run
-        launched: BaseProcess = self.launch_single_inference_worker(api, slot)
-        return launched
+        return self.launch_single_inference_worker(api, slot)
 
     def _status(self, slot: int) -> object:
-        endpoint = self.api.api_path.rsplit("/", 1)[-1]
-        return self.workers_setup_status[f"{endpoint}_{slot}"]
+        return self.workers_setup_status[self._place_name(slot)]
+
+    def _place_name(self, slot: int) -> str:
+        """What LitServe calls a worker."""
+        return f"{self.api.api_path.rsplit('/', 1)[-1]}_{slot}"
 
     def _tell(self, notice: str) -> None:
         if self.notice() != notice:

@@ -31,6 +31,7 @@ from engine.serve.schemas import (
     OptionsRequest,
     PictureAnswer,
     PictureRequest,
+    Reasons,
     RecommendRequest,
     SearchRequest,
     ShopperOut,
@@ -39,6 +40,8 @@ from engine.serve.schemas import (
     SimilarRequest,
 )
 from engine.serve.wire import event_of, filters_of, picture_url, recent_events, slots_of
+from engine.serve.written_schemas import SheetedAnswer
+from engine.sheets import sheets_of
 
 OCCASIONS = (
     "barbecue",
@@ -67,7 +70,8 @@ def answer(call: Call, engine: Engine) -> BaseModel:
 
 @answer.register
 def _(call: RecommendRequest, engine: Engine) -> ListAnswer:
-    return _timed(
+    events = recent_events(engine, call.user_id, call.scene, call.events)
+    listed = _timed(
         engine,
         lambda: engine.answer(
             call.user_id,
@@ -76,9 +80,15 @@ def _(call: RecommendRequest, engine: Engine) -> ListAnswer:
             exclude=call.exclude,
             new_only=call.new_only,
             filters=filters_of(call.filters),
-            events=recent_events(engine, call.user_id, call.scene, call.events),
+            events=events,
             explain=call.explain,
         ),
+    )
+    if call.reasons is Reasons.RULES:
+        return listed
+    ids = [slot.item.item_id for slot in listed.items]
+    return SheetedAnswer(
+        **dict(listed), sheets=sheets_of(engine, call.user_id, ids, call.scene, events)
     )
 
 
@@ -101,8 +111,12 @@ def _(call: SearchRequest, engine: Engine) -> ListAnswer:
 
 @answer.register
 def _(call: SimilarRequest, engine: Engine) -> ListAnswer:
+    filters = filters_of(call.filters)
     return _timed(
-        engine, lambda: _unlogged(engine.similar(call.item_id, k=call.k, likeness=call.likeness))
+        engine,
+        lambda: _unlogged(
+            engine.similar(call.item_id, k=call.k, likeness=call.likeness, filters=filters)
+        ),
     )
 
 

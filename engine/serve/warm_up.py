@@ -16,7 +16,7 @@ from engine.store.recent import Asked, recent_requests
 LOG = logging.getLogger(__name__)
 REPLAYED = 100
 """Requests of the past that are asked again."""
-AT_MOST_S = 3.0
+AT_MOST_S = 1.0
 SHOPPERS = 8
 """Asked about where the store remembers nobody."""
 

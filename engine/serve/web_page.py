@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -38,10 +38,14 @@ class PageFiles(StaticFiles):
 
 
 def mount_page(app: FastAPI) -> None:
-    """Put the page at ``/`` and its files under ``/page``."""
+    """Put the page at ``/`` and its files under ``/page``; ``/operator`` leads to that view."""
 
     @app.get("/", include_in_schema=False)
     async def index() -> FileResponse:
         return FileResponse(FOLDER / "index.html", headers=PAGE_HEADERS)
+
+    @app.get("/operator", include_in_schema=False)
+    async def operator() -> RedirectResponse:
+        return RedirectResponse("./#operator", headers=PAGE_HEADERS)
 
     app.mount("/page", PageFiles(directory=FOLDER), name="page")

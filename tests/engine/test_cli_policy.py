@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
 from engine import cli_experiment, cli_policy
+from engine.errors import RunError
 from engine.experiments.plan import Plan
 from engine.experiments.routing import Engines
 from engine.policy.file import write_policy
@@ -230,6 +231,8 @@ def test_users_of_a_variant_with_a_run_are_answered_by_it(loaded, tmp_path):
     ):
         for i in range(20):
             engines.of(f"user-{i}").answer(f"user-{i}", VISIT, k=2)
+        assert [engine.run_id for engine in engines] == [loaded.manifest.run_id, "another"]
+        assert engines.knowing([planted.item_id(1)]) is usual
     assert opened == [tmp_path / "../new"]
     with EventStore.open(url) as store:
         lists = list(store.shown.between(datetime(2000, 1, 1, tzinfo=UTC), datetime.now(UTC)))
@@ -237,6 +240,38 @@ def test_users_of_a_variant_with_a_run_are_answered_by_it(loaded, tmp_path):
         ("old", loaded.manifest.run_id),
         ("new", "another"),
     }
+
+
+def test_a_plan_holds_once_its_runs_are_open(loaded, tmp_path):
+    url, plan = f"sqlite:///{tmp_path / 'store.db'}", tmp_path / "experiments.yaml"
+    other = replace(loaded, manifest=replace(loaded.manifest, run_id="another"))
+
+    def open_run(path: Path) -> Engine:
+        if path.name != "new":
+            raise RunError(f"{path}: no run")
+        return Engine(other, EventStore.open(url), rules=tmp_path)
+
+    def write(run: str) -> None:
+        plan.write_text(
+            f"experiments:\n  - name: {run}\n    variants: [{{name: a, run: {run}}}, {{name: b}}]\n"
+        )
+
+    with (
+        Engine(loaded, EventStore.open(url), rules=tmp_path) as usual,
+        Engines(usual, open_run) as engines,
+    ):
+        ids = [f"user-{i}" for i in range(20)]
+        assert {engines.of(user).run_id for user in ids} == {loaded.manifest.run_id}
+        write("gone")
+        engines.look()
+        assert {engines.of(user).run_id for user in ids} == {loaded.manifest.run_id}
+        assert usual.house.plan().experiments == ()  # so no list is logged with its variants
+        assert "no run" in usual.house.experiments_file.problem
+        write("new")
+        engines.look()
+        assert {engines.of(user).run_id for user in ids} == {loaded.manifest.run_id, "another"}
+        assert {engine.house.plan().experiments[0].name for engine in engines} == {"new"}
+        assert usual.house.experiments_file.problem is None
 
 
 # What is written is true

@@ -10,7 +10,8 @@ from test_publish import seal
 from typer.testing import CliRunner, Result
 
 from engine import cli_serve
-from engine.cli_serve import seconds_of
+from engine.cli_serve import numbers_of, seconds_of
+from engine.serve.app import create_server
 from engine.terminal import Commands
 
 app = typer.Typer(cls=Commands)
@@ -72,3 +73,26 @@ def test_a_span_has_a_unit(told, seconds):
 def test_no_other_span_is_taken(told):
     with pytest.raises(typer.BadParameter, match="24h"):
         seconds_of(told)
+
+
+def test_gpus_are_numbers_each_once():
+    assert numbers_of("0") == (0,)
+    assert numbers_of("2,0") == (2, 0)
+    for wrong in ("", "a", "0,", "0,0", "-1"):
+        with pytest.raises(typer.BadParameter, match="0,1"):
+            numbers_of(wrong)
+
+
+def test_workers_take_gpus_in_turn(family, tmp_path):
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    server = create_server(family / "a", store_url=url, workers=3, gpus=(2, 0))
+    assert [server.device_of(slot) for slot in range(3)] == ["cuda:2", "cuda:0", "cuda:2"]
+    plain = create_server(family / "a", store_url=url, workers=2)
+    assert [plain.device_of(slot) for slot in range(2)] == ["cpu", "cpu"]
+
+
+@pytest.mark.parametrize("port", ["-1", "65536"])
+def test_a_port_is_a_port(family, port):
+    told = run("serve", family / "a", "--port", port)
+    assert told.exit_code == 2
+    assert "--port" in told.output

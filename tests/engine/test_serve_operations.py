@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import planted
 import pytest
-from live_server import LiveServer, start_server
+from live_server import ROOT, LiveServer, start_server
+from typer.testing import CliRunner
 
+from engine import cli_experiment
 from engine.artifacts import MANIFEST_FILE, Manifest, file_hash, write_json
 from engine.dataset import Dataset
+from engine.experiments.plan import Plan
 from engine.publish import publish
 
 WITHIN_S = 180.0
@@ -207,6 +215,123 @@ def test_a_server_of_a_plain_run_has_nothing_to_publish(planted_run, tmp_path):
         assert client.post("/v1/runs/publish", json={"run": "one"}).status_code == 409
 
 
+# ---------------------------------------------------------------- experiments
+
+
+def test_users_of_an_experiment_are_answered_by_the_run_of_their_variant(family, tmp_path):
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    ids = {"old": run_id(family / "one"), "new": run_id(family / "two")}
+    users = [f"visitor-{i}" for i in range(80)]
+    with (
+        serving(family, tmp_path, "--workers", "2", "--rules", str(rules)) as running,
+        running.client() as client,
+    ):
+        assert answered_by(client, users[:8]) == {ids["old"]}
+        plan = write_plan(rules, {"name": "old"}, {"name": "new", "run": str(family / "two")})
+        early = [user for user in map(str, range(20)) if side_of(plan, user) == "new"]
+        # Free workers take turns: each has opened the second run, which it does while it answers.
+        eventually(lambda: answered_by(client, early) == {ids["new"]}, "the plan holds")
+        for user in users:
+            shown = shown_to(client, user)
+            assert shown["run_id"] == ids[side_of(plan, user)]
+            if side_of(plan, user) == "new":
+                buy(client, user, shown)
+        write_plan(rules, {"name": "old"}, {"name": "new", "run": "no-such-run"})
+        eventually(lambda: "no-such-run" in told_problem(client), "what is wrong is told")
+        assert answered_by(client, early) == {ids["new"]}  # the plan before holds
+    write_plan(rules, {"name": "old"}, {"name": "new", "run": str(family / "two")})
+    told = reported(family, rules, tmp_path)
+    arms = {arm["name"]: arm for arm in told["arms"]}
+    sides = Counter(side_of(plan, user) for user in (*users, *early))
+    assert {name: arm["counted"] for name, arm in arms.items()} == sides
+    assert arms["old"]["mean"] == 0
+    assert arms["new"]["mean"] == pytest.approx(1 - len(early) / sides["new"])
+    assert told["uplifts"][0]["absolute"]["low"] > 0
+
+
+def side_of(plan: Plan, user: str) -> str:
+    return plan.assigned(user, datetime.now(UTC))["runs"]
+
+
+def write_plan(folder: Path, *variants: dict) -> Plan:
+    """Who bought within two seconds of the first list counts."""
+    plan = {
+        "name": "runs",
+        "variants": list(variants),
+        "metric": {"kind": "purchase", "outcome_days": 2 / 86_400},
+    }
+    draft = folder / "draft"
+    draft.write_text(json.dumps({"experiments": [plan]}))
+    draft.replace(folder / "experiments.yaml")
+    return Plan.model_validate({"experiments": [plan]})
+
+
+def shown_to(client: httpx.Client, user: str) -> dict:
+    answer = client.post("/v1/recommend", json={"user_id": user, "k": 2})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def answered_by(client: httpx.Client, users: list[str]) -> set[str]:
+    return {shown_to(client, user)["run_id"] for user in users}
+
+
+def told_problem(client: httpx.Client) -> str:
+    return client.get("/v1/experiments").json()["problem"] or ""
+
+
+def buy(client: httpx.Client, user: str, shown: dict) -> None:
+    event = {
+        "user_id": user,
+        "item_id": shown["items"][0]["item"]["item_id"],
+        "kind": "purchase",
+        "timestamp": datetime.now(UTC).isoformat(),
+        "request_id": shown["request_id"],
+    }
+    assert client.post("/v1/events", json=event).json()["stored"] == 1
+
+
+def reported(family: Path, rules: Path, folder: Path) -> dict:
+    command = ["report", family, "runs", "--plan", rules / "experiments.yaml", "--json"]
+    store = ["--store-url", f"sqlite:///{folder / 'store.db'}"]
+    done = CliRunner().invoke(cli_experiment.app, [str(part) for part in (*command, *store)])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.output)[0]
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_the_command_finds_a_port_and_keeps_to_its_safety_file(planted_run, tmp_path):
+    key = hashlib.sha256(b"secret").hexdigest()
+    safety = tmp_path / "safety.yaml"
+    safety.write_text(json.dumps({"keys": [{"name": "a", "sha256": key, "scopes": ["read"]}]}))
+    command = [sys.executable, "-c", "from engine.cli import app; app()", "serve", planted_run]
+    command += ["--port", 0, "--safety", safety, "--store-url", f"sqlite:///{tmp_path}/store.db"]
+    running = subprocess.Popen(
+        [str(part) for part in command], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        url = re.search(r"http://\S+", running.stdout.readline()).group()
+        eventually(lambda: answers(url), "the server is healthy")
+        page = httpx.get(f"{url}/operator")
+        assert (page.status_code, page.headers["location"]) == (307, "./#operator")
+        assert httpx.get(f"{url}/v1/shoppers").status_code == 401
+        with_key = {"Authorization": "Bearer secret"}
+        assert httpx.get(f"{url}/v1/shoppers", headers=with_key).status_code == 200
+    finally:
+        running.terminate()
+        assert running.wait(WITHIN_S) == 0
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health", timeout=10).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 # ---------------------------------------------------------------- sudden death
 
 
@@ -247,15 +372,39 @@ def children(pid: int) -> list[int]:
 
 
 def python_children(server: LiveServer) -> list[int]:
-    """The spawned ones, and LitServe's queue manager, which listens to nobody."""
-    spawned = [p for p in children(server.process.pid) if b"spawn_main" in command(p)]
-    manager = min(p for p in children(server.process.pid) if p not in spawned)
-    tracker = [p for p in children(server.process.pid) if b"resource_tracker" in command(p)]
-    return [*spawned, manager, *tracker]
+    """Python's own, of which one forks the workers, and LitServe's queue manager."""
+    own = [p for p in children(server.process.pid) if b"from multiprocessing." in command(p)]
+    manager = min(p for p in children(server.process.pid) if p not in own)
+    return [*own, manager]
 
 
 def command(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_nothing_outlives_a_killed_main_process(family, tmp_path):
+    running = start_server(family, tmp_path, options=["--workers", "2"])
+    [nursery] = [p for p in children(running.process.pid) if b"forkserver" in command(p)]
+    all_of_them = [*children(running.process.pid), *children(nursery)]
+    assert set(workers(running)) <= set(all_of_them)
+    running.kill(whole_group=False)
+    eventually(lambda: not any(alive(p) for p in all_of_them), "all processes are gone")
+
+
+def test_workers_of_a_killed_nursery_are_replaced(server, tmp_path):
+    [nursery] = [p for p in children(server.process.pid) if b"forkserver" in command(p)]
+    before = workers(server)
+    os.kill(nursery, signal.SIGKILL)
+    eventually(
+        lambda: len(now := workers(server)) == 2 and not set(now) & set(before), "two new workers"
+    )
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 # ---------------------------------------------------------------- drain
