@@ -22,7 +22,7 @@ import yaml
 from benchmarks import pages
 from benchmarks.cases import measured
 from benchmarks.explain_cases.asking import ask_all
-from benchmarks.explain_cases.corpus import measure_checker
+from benchmarks.explain_cases.corpus import CORPORA, measure_checker
 from benchmarks.explain_cases.fidelity import fidelity
 from benchmarks.explain_cases.wording import reasons_ms, wordings
 from benchmarks.sections import Found, Section, rows, run
@@ -73,6 +73,7 @@ def _wording(folder: Path, n: int) -> Found:
         case("reasons_ms", added_ms, "ms", "<= 2"),
         case("nonsense", len(found.nonsense), f"of {2 * found.n:,}", "<= 0"),
         case("own_sentences_traced", found.accepted, ""),
+        case("own_sentences_traced_zh", found.accepted_zh, ""),
         case("changed_numbers_rejected", found.changed_rejected, "", ">= 0.98"),
     )
     note = (
@@ -104,16 +105,25 @@ def _fidelity(folder: Path, n_users: int) -> Found:
 
 
 def _checker() -> Found:
-    halves = measure_checker()
-    held = halves[-1]
+    measured_in = {language: measure_checker(language) for language in CORPORA}
+    english, chinese = (halves[-1] for halves in measured_in.values())
     cases = (
-        case("bad_rejected", held.bad_rejected, "", ">= 0.98"),
-        case("good_kept", held.good_kept, "", ">= 0.9"),
+        case("bad_rejected", english.bad_rejected, "", ">= 0.98"),
+        case("good_kept", english.good_kept, "", ">= 0.9"),
+        case("bad_rejected_zh", chinese.bad_rejected, "", ">= 0.98"),
+        case("good_kept_zh", chinese.good_kept, "", ">= 0.9"),
     )
     table = rows(
         ("sentences", "good", "kept", "bad", "rejected"),
         [
-            (half.name, half.good, f"{half.good_kept:.3f}", half.bad, f"{half.bad_rejected:.3f}")
+            (
+                f"{language}, {half.name}",
+                half.good,
+                f"{half.good_kept:.3f}",
+                half.bad,
+                f"{half.bad_rejected:.3f}",
+            )
+            for language, halves in measured_in.items()
             for half in halves
         ],
     )
@@ -149,7 +159,7 @@ def _llm(folder: Path, n: int, threads: int) -> Found:
     shown = "\n".join(f"- {text}" for text in found.shown)
     note = (
         f"Of {found.n:,} recommendations {found.by_model:,} went out as the model wrote them and "
-        f"{found.rejected:,} were replaced. Some that went out:"
+        f"the others were replaced ({found.replaced}). Some that went out:"
     )
     return Found(cases, f"{note}\n\n{shown}")
 

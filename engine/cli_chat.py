@@ -21,7 +21,9 @@ StoreUrl = Annotated[
 Model = Annotated[
     str | None,
     typer.Option(
-        "--model", envvar="VITRINE_LLM", help="A language model: openai:NAME, a URL, local."
+        "--model",
+        envvar="VITRINE_LLM",
+        help="A language model: openai:NAME, a URL, local, or a YAML file of settings.",
     ),
 ]
 BYE = frozenset({"bye", "exit", "quit", "再见"})
@@ -39,11 +41,11 @@ def chat(
 ) -> None:
     """Talk with the assistant; it needs no language model."""
     from engine.assistant.choose import open_assistant
-    from engine.llm.settings import ModelSettings
+    from engine.llm.settings import settings_of
     from engine.recommend import Engine
 
     console = Console()
-    settings = ModelSettings(model=model) if model else None
+    settings = settings_of(model) if model else None
     with Engine.open(run, store_url=store_url) as engine:
         assistant = open_assistant(engine, settings)
         conversation = None

@@ -158,8 +158,9 @@ def explain_items(
     if unknown:
         raise UnknownIdError("item", unknown[0])
     wishes = tuple(scene_wishes(run, partial(_encode, run), scene))
-    asked = Asked(user_id, moment_of(run, scene), engine.store.history(user_id), wishes)
-    return explain(run, user_id, scene, score_listed(run, asked, rows), rows)
+    known, live = engine.known_as(user_id), engine.store.history(user_id)
+    asked = Asked(known, moment_of(run, scene), live, wishes)
+    return explain(run, known, scene, score_listed(run, asked, rows), rows)
 
 
 def _encode(run: Run, text: str) -> Floats:

@@ -57,6 +57,10 @@ class People(Browsing):
             raise UnknownIdError("user", user_id)
         return portrait_of(self._run, user_id, history)
 
+    def known_as(self, user_id: str) -> str:
+        """The id under which the run may know a user: nobody's for one who was erased."""
+        return self._forgotten.known_as(self._run, user_id)
+
     def erase_user(self, user_id: str, *, by: str = "program") -> Erased:
         """Forget a user: their events and impressions are deleted, also from the disk.
 

@@ -12,7 +12,8 @@ import yaml
 from engine.explain.checker import check
 from engine.explain.sheet import Company, Deed, Lift, Sheet, Sold
 
-CORPUS = Path(__file__).parent / "claims.yaml"
+FOLDER = Path(__file__).parent
+CORPORA = {"English": FOLDER / "claims.yaml", "Chinese": FOLDER / "claims_zh.yaml"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +23,24 @@ class Sentence:
     text: str
     good: bool
     sheet: Sheet
+    chinese: bool = False
 
     @property
     def held_out(self) -> bool:
         """Whether the rules were made without it."""
         return crc32(self.text.encode()) % 2 == 1
 
+    @property
+    def accepted(self) -> bool:
+        """Whether the checker lets it out."""
+        return check(self.text, self.sheet, chinese=self.chinese).accepted
 
-def corpus() -> list[Sentence]:
-    """Every sentence of the corpus."""
-    cases = yaml.safe_load(CORPUS.read_text("utf-8"))
+
+def corpus(language: str = "English") -> list[Sentence]:
+    """Every sentence of the corpus of a language, English or Chinese."""
+    cases = yaml.safe_load(CORPORA[language].read_text("utf-8"))
     return [
-        Sentence(text, good, sheet)
+        Sentence(text, good, sheet, language == "Chinese")
         for case in cases
         for sheet in [_sheet(case)]
         for good, texts in ((True, case["good"]), (False, case["bad"]))
@@ -52,13 +59,13 @@ class Half:
     bad_rejected: float
 
 
-def measure_checker() -> list[Half]:
+def measure_checker(language: str = "English") -> list[Half]:
     """The half that the rules were made on, then the one that they were not."""
     halves = []
     for name, held_out in (("made on", False), ("held out", True)):
-        part = [one for one in corpus() if one.held_out is held_out]
-        good = [check(one.text, one.sheet).accepted for one in part if one.good]
-        bad = [not check(one.text, one.sheet).accepted for one in part if not one.good]
+        part = [one for one in corpus(language) if one.held_out is held_out]
+        good = [one.accepted for one in part if one.good]
+        bad = [not one.accepted for one in part if not one.good]
         halves.append(Half(name, len(good), sum(good) / len(good), len(bad), sum(bad) / len(bad)))
     return halves
 

@@ -20,6 +20,9 @@ from engine.llm.xllamacpp_server import local_server
 from engine.recommend import Engine
 
 LIST = 5
+PATIENCE_S = 600
+"""For one answer: a busy machine is not what is measured here, and late sentences would count as
+refused ones."""
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _WORDS = ["once", "twice", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 QUESTION = 'Facts: item "yogurt"; you bought it 9 times; the last time was 3 days ago.\nReason:'
@@ -40,8 +43,8 @@ class Claims:
     n: int
     by_model: int
     """That went out as the model wrote them."""
-    rejected: int
-    """That claimed something unknown, before the checker."""
+    replaced: str
+    """How many rules wrote instead, by reason: "untraced 12, missing 3"."""
     false: int
     """That claimed something unknown and went out all the same."""
     shown: tuple[str, ...]
@@ -75,7 +78,7 @@ def speed(threads: int, rounds: int = 5) -> Speed:
     firsts, rates = [], []
     for at in range(rounds + 1):
         first, n, started = 0.0, 0, time.perf_counter()
-        with httpx.stream("POST", url, json=body, timeout=600) as answer:
+        with httpx.stream("POST", url, json=body, timeout=PATIENCE_S) as answer:
             for line in answer.iter_lines():
                 if not line.startswith("data: {"):
                     continue
@@ -91,7 +94,9 @@ def speed(threads: int, rounds: int = 5) -> Speed:
 
 def false_claims(engine: Engine, n: int, threads: int) -> Claims:
     """Let the model word ``n`` recommendations and hold what went out to the evidence again."""
-    settings = ModelSettings(model="local", timeout_s=120, threads=threads, max_tokens=180)
+    settings = ModelSettings(
+        model="local", timeout_s=PATIENCE_S, retries=0, threads=threads, max_tokens=180
+    )
     writer = ModelWriter(open_chat_model(settings), settings)
     facts = list(many_facts(engine, n))
     by_model, false, shown = 0, 0, []
@@ -104,4 +109,5 @@ def false_claims(engine: Engine, n: int, threads: int) -> Claims:
             by_model += 1
             false += bool(untold(written.text, tasks[written.at].sheet))
             shown.append(written.text)
-    return Claims(len(facts), by_model, sum(writer.rejected.values()), false, tuple(shown[:20]))
+    replaced = ", ".join(f"{why.value} {n}" for why, n in sorted(writer.rejected.items()))
+    return Claims(len(facts), by_model, replaced or "none", false, tuple(shown[:20]))

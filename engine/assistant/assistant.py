@@ -119,6 +119,8 @@ class Assistant:
                 tools, text, Meant(Intent.FIND), before, wanted, is_new, image, _phrases(text), k
             )
         meant = intent_of(text, len(before.shown))
+        if image is not None and meant == Meant(Intent.SIMILAR):
+            meant = Meant(Intent.FIND)  # "something like this" is said of the photo
         said = read(text)
         is_change = before.said and not said.says_what and image is None
         if meant.intent is not Intent.FIND:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Protocol
 
 from engine.assistant.assistant import SHOWN, Assistant
@@ -10,9 +9,6 @@ from engine.assistant.conversation import Conversation, Reply
 from engine.llm.settings import ModelSettings
 from engine.recommend import Engine
 from engine.scene import Scene
-
-MODEL_VARIABLE = "VITRINE_LLM"
-"""Environment variable that names a model, as :attr:`engine.llm.ModelSettings.model` does."""
 
 
 class Answers(Protocol):
@@ -30,12 +26,6 @@ class Answers(Protocol):
     ) -> Reply:
         """Answer one message."""
         ...
-
-
-def model_settings() -> ModelSettings | None:
-    """The model that the environment names; None where it names none."""
-    model = os.environ.get(MODEL_VARIABLE)
-    return ModelSettings(model=model) if model else None
 
 
 def open_assistant(engine: Engine, settings: ModelSettings | None = None) -> Answers:

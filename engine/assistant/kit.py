@@ -6,6 +6,8 @@ candidates themselves stay on the bus.
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
@@ -20,6 +22,7 @@ from engine.explain.wording import shorten, tidy
 
 TOLD = 5
 TITLE_CHARS = 80
+MAX_PHOTO_CHARS = 8_000_000
 
 Words = Annotated[str, Field(min_length=1, max_length=300)]
 Price = Annotated[float, Field(ge=0, le=1e9)]
@@ -36,6 +39,18 @@ class SearchArguments(_Arguments):
     """What to look for, and what it must keep to."""
 
     words: Words = Field(description="What kind of thing, such as 'red wine' or 'gift for a dad'")
+    min_price: Price | None = None
+    max_price: Price | None = None
+    without: list[Words] = Field(default=[], description="Words that must not be in a title")
+
+
+class PhotoArguments(_Arguments):
+    """A photo to look for, and words that say what of it."""
+
+    words: Words | None = Field(default=None, description="What else it should be, such as 'red'")
+    photo: Annotated[str, Field(min_length=4, max_length=MAX_PHOTO_CHARS)] | None = Field(
+        default=None, description="A picture file in base64; without it, the shopper's own photo"
+    )
     min_price: Price | None = None
     max_price: Price | None = None
     without: list[Words] = Field(default=[], description="Words that must not be in a title")
@@ -80,6 +95,10 @@ class Session:
     tools: Tools
     wanted: Wanted
     basket: list[str] = field(default_factory=list)
+    photo: bytes | None = None
+    """That the shopper's message came with."""
+    saw_photo: bool = False
+    """Whether a tool looked for what is like it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +154,26 @@ def _search(session: Session, given: SearchArguments) -> str:
     return _told(session)
 
 
+def _photo(session: Session, given: PhotoArguments) -> str:
+    photo = session.photo if given.photo is None else _decoded(given.photo)
+    if photo is None:
+        raise ValueError("there is no photo: the shopper sent none, and the argument is empty")
+    engine = session.tools.engine
+    words = given.words or ""
+    wanted = understand(words, session.tools.shelf, country=engine.dataset_settings.country)
+    session.wanted = _with(wanted, given, session)
+    session.tools.find(session.wanted, image=photo)
+    session.saw_photo = session.saw_photo or given.photo is None
+    return _told(session)
+
+
+def _decoded(photo: str) -> bytes:
+    try:
+        return base64.b64decode(photo, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("photo: expected the bytes of a picture file in base64") from error
+
+
 def _recommend(session: Session, given: SceneArguments) -> str:
     engine = session.tools.engine
     wanted = understand(given.scene, session.tools.shelf, country=engine.dataset_settings.country)
@@ -167,7 +206,9 @@ def _narrow(session: Session, given: NarrowArguments) -> str:
     return _told(session)
 
 
-def _with(wanted: Wanted, given: SearchArguments | NarrowArguments, session: Session) -> Wanted:
+def _with(
+    wanted: Wanted, given: SearchArguments | PhotoArguments | NarrowArguments, session: Session
+) -> Wanted:
     """A wish with the bounds and refusals of a call."""
     low, high = given.min_price, given.max_price
     if low is not None and high is not None and low > high:
@@ -232,6 +273,7 @@ def _basket(session: Session, given: NoArguments) -> str:
 
 _TOOLS = (
     Tool("search", "Find items by words; begins a new set.", SearchArguments, _search),
+    Tool("search_by_photo", "Find what is like a photo; begins a new set.", PhotoArguments, _photo),
     Tool("recommend", "Find items for a moment; begins a new set.", SceneArguments, _recommend),
     Tool("narrow", "Keep only candidates that meet conditions.", NarrowArguments, _narrow),
     Tool("sort_by_price", "Order the candidates by price.", SortArguments, _sort),

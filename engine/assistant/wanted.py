@@ -44,6 +44,8 @@ _CHATTER = re.compile(
     r"priced|budget|dollars?|euros?|more|less|than|around|about|up|per|each|no|not)\b",
     re.IGNORECASE,
 )
+_WHETHER = re.compile("有没有|有无|请问")
+"""A question, and no refusal."""
 _TAKES = re.compile(r"\b(?:only|just)\s+", re.IGNORECASE)
 _AT_MOST = re.compile(
     r"\b(?:at most|no more than|not more than|max(?:imum)?(?: of)?)\s*[$€£]?\s*(\d+(?:\.\d+)?)",
@@ -157,6 +159,7 @@ def _bounded(scene: Scene, text: str) -> Scene:
 
 def _apart(query: str) -> tuple[str, list[str]]:
     """What is said of the thing, and what it must not be or have."""
+    query = _WHETHER.sub("", query)
     against: list[str] = []
     rest, at = [], 0
     for match in _SPLIT_NOT.finditer(query):

@@ -6,15 +6,15 @@ plural; a count takes its measure word instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from engine.explain.evidence import CLOSE_LOOK, CLOSE_WISH, WISH_CHARS, Claim, Kind
 from engine.explain.facts import Facts
 from engine.explain.wording import quoted, span_of
 
-_VERBS = {"buy": "买", "pick": "选", "rate": "评", "look at": "看"}
-_SOLD = {"buy": "售出", "pick": "被加入购物车", "rate": "获得评分", "look at": "被浏览"}
+VERBS = {"buy": "买", "pick": "选", "rate": "评", "look at": "看"}
+SOLD = {"buy": "售出", "pick": "被加入购物车", "rate": "获得评分", "look at": "被浏览"}
 _UNITS = {"day": "天", "week": "周", "month": "个月", "year": "年"}
 _OFFERS = {"discount": "降价", "display": "专门陈列", "mailer": "登上促销单"}
 _DAYS = {"weekday": "工作日", "weekend": "周末"}
@@ -42,17 +42,18 @@ def in_chinese(claim: Claim, facts: Facts) -> Claim:
 
 
 def _verb(facts: Facts) -> str:
-    return _VERBS.get(facts.verb.base, "选")
+    return VERBS.get(facts.verb.base, "选")
 
 
-def _span(days: float) -> str:
+def span(days: float) -> str:
+    """A stretch of time as people count it: 9天, 5周, 3个月."""
     count, unit = span_of(days)
     return f"{max(count, 1):,}{_UNITS[unit]}"
 
 
 def ago(days: float) -> str:
     """A moment in the past: 不到一天前, 9天前, 5周前."""
-    return "不到一天前" if days < 1 else f"{_span(days)}前"
+    return "不到一天前" if days < 1 else f"{span(days)}前"
 
 
 def _fold(ratio: float) -> str:
@@ -69,8 +70,8 @@ def _due(_claim: Claim, facts: Facts) -> tuple[str, ...]:
     if facts.due_in_days is not None and since + facts.due_in_days > 0:
         interval = since + facts.due_in_days
     verb, left = _verb(facts), interval - since
-    when = f"预计{_span(left)}后再{verb}" if left >= 1 else f"现在差不多该再{verb}了"
-    rhythm = f"您大约每{_span(interval)}{verb}一次"
+    when = f"预计{span(left)}后再{verb}" if left >= 1 else f"现在差不多该再{verb}了"
+    rhythm = f"您大约每{span(interval)}{verb}一次"
     return (f"{rhythm}，上次是{ago(since)}，{when}", f"{rhythm}，{when}")
 
 
@@ -96,15 +97,19 @@ def _look(_claim: Claim, facts: Facts) -> tuple[str, ...]:
 
 
 def _offer(_claim: Claim, facts: Facts) -> tuple[str, ...]:
-    here = "在本店" if facts.place is not None else ""
-    kinds = set(facts.offers)
+    return (offers_in_chinese(facts.offers, here=facts.place is not None),)
+
+
+def offers_in_chinese(offers: Sequence[str], *, here: bool) -> str:
+    """The offers that run, as a clause: 它本周在本店降价，还有优惠券."""
+    kinds = set(offers)
     states = [said for kind, said in _OFFERS.items() if kind in kinds]
     if not states and kinds != {"coupon"}:
         states = ["有优惠"]
     if not states:
-        return ("它本周有优惠券",)
+        return "它本周有优惠券"
     coupon = "，还有优惠券" if "coupon" in kinds else ""
-    return (f"它本周{here}{'并'.join(states)}{coupon}",)
+    return f"它本周{'在本店' if here else ''}{'并'.join(states)}{coupon}"
 
 
 def _together(claim: Claim, facts: Facts) -> tuple[str, ...]:
@@ -128,10 +133,15 @@ def _place(_claim: Claim, facts: Facts) -> tuple[str, ...]:
 
 
 def _hour(_claim: Claim, facts: Facts) -> tuple[str, ...]:
-    day, _, part = (facts.slot or "").strip().lower().partition(" ")
-    when = f"{_DAYS.get(day, '这时')}{_PARTS.get(part, '')}"
+    when = slot_in_chinese(facts.slot or "")
     fold = _fold(facts.slot_lift or 1.0)
     return (f"它在{when}受欢迎的程度是平时的{fold}", f"{when}它受欢迎的程度是平时的{fold}")
+
+
+def slot_in_chinese(slot: str) -> str:
+    """A part of the week: 周五晚上 for "Friday evening"."""
+    day, _, part = slot.strip().lower().partition(" ")
+    return f"{_DAYS.get(day, '这时')}{_PARTS.get(part, '')}"
 
 
 def _path(claim: Claim, facts: Facts) -> tuple[str, ...]:
@@ -140,7 +150,7 @@ def _path(claim: Claim, facts: Facts) -> tuple[str, ...]:
 
 
 def _popular(_claim: Claim, facts: Facts) -> tuple[str, ...]:
-    sold = f"{_SOLD.get(facts.verb.base, '售出')}{facts.sold_28_days:,}次"
+    sold = f"{SOLD.get(facts.verb.base, '售出')}{facts.sold_28_days:,}次"
     return (f"它在过去四周{sold}", f"过去四周它{sold}")
 
 

@@ -103,13 +103,20 @@ _newest: tuple[Facts, tuple[Claim, ...]] | None = None
 """The claims of the facts that were asked for last: evidence is gathered, then put into words."""
 
 
+def rhythm_days(facts: Facts) -> float | None:
+    """Days between two takes: as is expected now, or else the user's own; None if unknown."""
+    since, ahead = facts.days_since, facts.due_in_days
+    if facts.interval_days is None or since is None or ahead is None:
+        return facts.interval_days
+    expected = since + ahead
+    return expected if _reaches(expected, MIN_INTERVAL_DAYS) else facts.interval_days
+
+
 def _due(facts: Facts) -> Claim | None:
     since, interval = facts.days_since, facts.interval_days
     if not (_reaches(since, 0) and _reaches(interval, MIN_INTERVAL_DAYS)) or facts.times_taken < 2:
         return None
-    ahead = facts.due_in_days
-    if ahead is not None and _reaches(since + ahead, MIN_INTERVAL_DAYS):
-        interval = since + ahead
+    interval = rhythm_days(facts) or interval
     ratio = since / interval
     if not DUE_FROM <= ratio <= DUE_UNTIL:
         return None

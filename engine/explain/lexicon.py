@@ -41,6 +41,12 @@ class Part(StrEnum):
     AND = "&"
     STOP = "."
     PAUSE = ","
+    # In Chinese alone.
+    OF = "d"
+    SOLD = "x"
+    """A deed as "was sold": whoever did it."""
+    SAME = "z"
+    """As in "this is one too"."""
     # Names.
     ITEM = "I"
     THING = "T"

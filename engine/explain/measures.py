@@ -128,20 +128,21 @@ def read_measures(text: str) -> tuple[Measure, ...]:
     found: list[Measure] = []
     for of, pattern in _PATTERNS:
         for match in pattern.finditer(text):
-            _keep(found, _measure(of, match), match.span())
+            keep(found, _measure(of, match), match.span())
     for pattern, measure in _WORDS:
         for match in pattern.finditer(text):
-            _keep(found, measure, match.span())
+            keep(found, measure, match.span())
     for match in _LOOSE.finditer(text):
         if match["word"]:
             loose = Measure(Of.TIMES, float(_CARDINAL[match["word"]]))
         else:
             loose = Measure(Of.UNKNOWN if match["tail"] else Of.TIMES, _number(match["n"]))
-        _keep(found, loose, match.span())
+        keep(found, loose, match.span())
     return tuple(sorted(found, key=lambda measure: measure.start))
 
 
-def _keep(found: list[Measure], measure: Measure, span: tuple[int, int]) -> None:
+def keep(found: list[Measure], measure: Measure, span: tuple[int, int]) -> None:
+    """Add a measure with its place, unless something was found there before."""
     start, end = span
     if all(end <= other.start or start >= other.end for other in found):
         found.append(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import combinations
 
+from engine.explain import lexicon_chinese
 from engine.explain.lexicon import SMALL_WORDS, WORDS
 from engine.explain.sheet import Sheet
 from engine.explain.wording import tidy
@@ -114,4 +115,6 @@ def _whole(title: str) -> tuple[str, ...]:
 def _is_plain(words: tuple[str, ...]) -> bool:
     """Whether words name something instead of saying something."""
     speaking = [word for word in words if word in WORDS and word not in SMALL_WORDS]
-    return len(words) <= MAX_NAME_WORDS and not (len(speaking) > 1 or len(speaking) == len(words))
+    if len(words) > MAX_NAME_WORDS or len(speaking) > 1 or len(speaking) == len(words):
+        return False
+    return not any(lexicon_chinese.speaks(word) for word in words if not word.isascii())

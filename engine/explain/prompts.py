@@ -10,11 +10,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.explain import prompts_chinese
+from engine.explain.prompts_chinese import facts_in_chinese
 from engine.explain.sheet import Deed, Sheet
 from engine.explain.wording import ago, every, name_of, shorten, tidy, times
 
 NAME_CHARS = 60
-LINE = re.compile(r"^\W*(\d{1,3})[.):]\s*(.+?)\s*$")
+LINE = re.compile(r"^\W*(\d{1,3})[.):．。、：）]\s*(.+?)\s*$")
 
 INSTRUCTIONS = (
     "You write reasons for recommendations in a shop. For each numbered item write one short "
@@ -44,11 +46,20 @@ class Prompt:
     question: str
 
 
-def prompt_for(sheets: Sequence[Sheet]) -> Prompt:
-    """Ask for one sentence per sheet, numbered from 1."""
+def prompt_for(sheets: Sequence[Sheet], *, chinese: bool = False) -> Prompt:
+    """Ask for one sentence per sheet, numbered from 1, in English or Chinese."""
+    if chinese:
+        return _prompt_in_chinese(sheets)
     lines = [f"{n}. {'; '.join(facts_in_words(sheet))}" for n, sheet in enumerate(sheets, start=1)]
     question = "\n".join((*lines, CUE))
     return Prompt(INSTRUCTIONS, (f"{EXAMPLE_FACTS}\n{CUE}", EXAMPLE_ANSWER), question)
+
+
+def _prompt_in_chinese(sheets: Sequence[Sheet]) -> Prompt:
+    lines = [f"{n}. {'；'.join(facts_in_chinese(sheet))}" for n, sheet in enumerate(sheets, 1)]
+    example = f"{prompts_chinese.EXAMPLE_FACTS}\n{prompts_chinese.CUE}"
+    question = "\n".join((*lines, prompts_chinese.CUE))
+    return Prompt(prompts_chinese.INSTRUCTIONS, (example, prompts_chinese.EXAMPLE_ANSWER), question)
 
 
 def facts_in_words(sheet: Sheet) -> list[str]:

@@ -11,6 +11,7 @@ from engine.explain.evidence import (
     MIN_LOOK,
     MIN_OVERLAP,
     MIN_WISH,
+    rhythm_days,
 )
 from engine.explain.facts import Facts
 
@@ -111,7 +112,7 @@ def _deeds(facts: Facts) -> tuple[Deed, ...]:
     if facts.times_taken:
         often = facts.times_taken >= OFTEN_TIMES
         found.append(
-            Deed(verb, None, facts.times_taken, facts.days_since, facts.interval_days, often)
+            Deed(verb, None, facts.times_taken, facts.days_since, rhythm_days(facts), often)
         )
     if facts.category is not None and facts.category_times > facts.times_taken:
         often = facts.category_times - facts.times_taken >= CATEGORY_OFTEN

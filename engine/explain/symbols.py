@@ -19,7 +19,7 @@ _STOPS, _PAUSES = frozenset(".;!?"), frozenset(",:()–—-")
 _PLAIN = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"'})
 _MARKUP = re.compile(r"[<>{}\[\]\\|`*_#@~^=]|https?:|www\.")
 _QUOTED = "\x01"
-_MEASURED = {
+MEASURED = {
     Of.TIMES: Part.TIMES,
     Of.AGO: Part.AGO,
     Of.EVERY: Part.EVERY,
@@ -29,6 +29,7 @@ _MEASURED = {
     Of.MONEY: Part.MONEY,
     Of.UNKNOWN: Part.UNCLEAR,
 }
+"""What a number does in a sentence, by what it measures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def _next(
         return Symbol(Part.WISH, text), 1
     if measure is not None:
         inside = sum(token.start() <= other.start() < measure.end for other in tokens[at:])
-        return Symbol(_MEASURED[measure.of], text, measure=measure), inside
+        return Symbol(MEASURED[measure.of], text, measure=measure), inside
     daytime = _daytime(words)
     if daytime:
         return Symbol(Part.WHEN, " ".join(words[:daytime])), daytime

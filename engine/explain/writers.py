@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from engine.explain.checker import check
 from engine.explain.prompts import Prompt, prompt_for, sentence_of_line
+from engine.explain.sentences import is_chinese
 from engine.explain.sheet import Sheet
 from engine.llm.settings import ModelSettings
 from engine.llm.usage import Usage, usage_of
@@ -47,6 +48,8 @@ class Why(StrEnum):
     """The answer had no line for the item."""
     LATE = "late"
     FAILED = "failed"
+    BUSY = "busy"
+    """Too many lists were being written already, and the model was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class Written:
 class Writer(Protocol):
     """Words reasons; the order is that of completion."""
 
-    def write(self, tasks: Sequence[Task]) -> Iterator[Written]:
+    def write(self, tasks: Sequence[Task], *, locale: str | None = None) -> Iterator[Written]:
         """One sentence for each task."""
         ...
 
@@ -83,8 +86,8 @@ class Writer(Protocol):
 class RuleWriter:
     """Gives every item its deterministic sentence."""
 
-    def write(self, tasks: Sequence[Task]) -> Iterator[Written]:
-        """One sentence for each task, in their order."""
+    def write(self, tasks: Sequence[Task], *, locale: str | None = None) -> Iterator[Written]:
+        """One sentence for each task, in their order, as it is."""
         for at, task in enumerate(tasks):
             yield Written(at, task.fallback, Source.RULES)
 
@@ -96,8 +99,9 @@ class ModelWriter:
         """Use an opened model; see :func:`engine.llm.open_chat_model`."""
         self._model, self._settings = model, settings
         self._lock = threading.Lock()
-        self._known: OrderedDict[Sheet, str] = OrderedDict()
+        self._known: OrderedDict[tuple[Sheet, bool], str] = OrderedDict()
         self._usage = Usage()
+        self._sources: Counter[Source] = Counter()
         self._rejected: Counter[Why] = Counter()
 
     @property
@@ -107,16 +111,36 @@ class ModelWriter:
             return self._usage
 
     @property
+    def sources(self) -> dict[Source, int]:
+        """Where the sentences so far came from."""
+        with self._lock:
+            return dict(self._sources)
+
+    @property
     def rejected(self) -> dict[Why, int]:
         """How many sentences were replaced so far, by reason."""
         with self._lock:
             return dict(self._rejected)
 
-    def write(self, tasks: Sequence[Task]) -> Iterator[Written]:
-        """One sentence for each task: known ones first, then as the model writes them."""
+    def write(self, tasks: Sequence[Task], *, locale: str | None = None) -> Iterator[Written]:
+        """One sentence for each task: known ones first, then as the model writes them.
+
+        Args:
+            tasks: A whole list: it is worded in one call.
+            locale: BCP 47 tag of all sentences; Chinese for ``zh`` and its kin, English for every
+                other.
+        """
+        for written in self._written(tasks, chinese=is_chinese(locale)):
+            with self._lock:
+                self._sources[written.source] += 1
+                if written.why is not None:
+                    self._rejected[written.why] += 1
+            yield written
+
+    def _written(self, tasks: Sequence[Task], *, chinese: bool) -> Iterator[Written]:
         waiting = dict(enumerate(tasks))
         for at, task in enumerate(tasks):
-            known = self._remembered(task.sheet)
+            known = self._remembered(task.sheet, chinese=chinese)
             if known is not None:
                 del waiting[at]
                 yield Written(at, known, Source.CACHE)
@@ -125,7 +149,7 @@ class ModelWriter:
             if not waiting:
                 return
             try:
-                yield from self._ask(waiting)
+                yield from self._ask(waiting, chinese=chinese)
                 break
             except ModelTooSlowError:
                 why = Why.LATE
@@ -133,23 +157,23 @@ class ModelWriter:
             except Exception:  # whatever a provider raises, the shopper gets a sentence
                 why = Why.FAILED
         for at, task in waiting.items():
-            yield self._refused(at, task, why, None)
+            yield Written(at, task.fallback, Source.RULES, why)
 
-    def _ask(self, waiting: dict[int, Task]) -> Iterator[Written]:
+    def _ask(self, waiting: dict[int, Task], *, chinese: bool) -> Iterator[Written]:
         """One call for all that wait; what is answered leaves ``waiting``."""
         order = list(waiting)
-        prompt = prompt_for([waiting[at].sheet for at in order])
+        prompt = prompt_for([waiting[at].sheet for at in order], chinese=chinese)
         for number, text in self._numbered(prompt):
             if not 1 <= number <= len(order) or order[number - 1] not in waiting:
                 continue
             at = order[number - 1]
             task = waiting.pop(at)
-            objection = check(text, task.sheet).objection
+            objection = check(text, task.sheet, chinese=chinese).objection
             if objection is not None:
-                yield self._refused(at, task, Why.UNTRACED, objection)
-                continue
-            self._remember(task.sheet, text)
-            yield Written(at, text, Source.MODEL)
+                yield Written(at, task.fallback, Source.RULES, Why.UNTRACED, objection)
+            else:
+                self._remember(task.sheet, text, chinese=chinese)
+                yield Written(at, text, Source.MODEL)
             if not waiting:
                 return  # a small model goes on and on
 
@@ -185,26 +209,21 @@ class ModelWriter:
             with self._lock:
                 self._usage += used
 
-    def _refused(self, at: int, task: Task, why: Why, objection: str | None) -> Written:
+    def _remembered(self, sheet: Sheet, *, chinese: bool) -> str | None:
         with self._lock:
-            self._rejected[why] += 1
-        return Written(at, task.fallback, Source.RULES, why, objection)
+            if (sheet, chinese) in self._known:
+                self._known.move_to_end((sheet, chinese))
+            return self._known.get((sheet, chinese))
 
-    def _remembered(self, sheet: Sheet) -> str | None:
+    def _remember(self, sheet: Sheet, text: str, *, chinese: bool) -> None:
         with self._lock:
-            if sheet in self._known:
-                self._known.move_to_end(sheet)
-            return self._known.get(sheet)
-
-    def _remember(self, sheet: Sheet, text: str) -> None:
-        with self._lock:
-            self._known[sheet] = text
+            self._known[sheet, chinese] = text
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
 
 
 def _about(prompt: Prompt) -> int:
-    """Tokens of a prompt, estimated: four characters of English make about one."""
+    """Tokens of a prompt, estimated: four letters of English make about one."""
     return len("".join((prompt.system, *prompt.example, prompt.question))) // 4
 
 

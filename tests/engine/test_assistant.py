@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import planted
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +15,7 @@ from engine.assistant.shelf import Shelf
 from engine.assistant.wanted import understand
 from engine.recommend import Engine
 from engine.scene import Scene
+from engine.serve.examples import PIXEL
 
 COOK, GARDENER = planted.user_id(0), planted.user_id(1)
 NOW = Scene(time=planted.CUT)
@@ -220,3 +223,24 @@ def test_no_text_raises_and_every_item_exists(
         assert len(ids(reply)) == len(set(ids(reply)))
         for item_id in (*ids(reply), *reply.conversation.shown):
             assert shop.item(item_id).available
+
+
+def test_something_like_this_is_said_of_the_photo_that_comes_with_it(
+    assistant: Assistant, shop: Engine
+):
+    photo = base64.b64decode(PIXEL)
+    reply = assistant.reply(COOK, "something like this", scene=NOW, image=photo)
+    nearest = [one.item.item_id for one in shop.search(image=photo, k=60)]
+    assert ids(reply) == nearest[: len(reply.items)] != []
+    listed = assistant.reply(COOK, "garden", scene=NOW)
+    second = assistant.reply(COOK, "more like the second", listed.conversation, scene=NOW)
+    assert second.intent is Intent.SIMILAR
+
+
+@pytest.mark.parametrize("asked", ["有没有apple？", "请问有没有apple", "有apple吗"])
+def test_asking_whether_there_is_some_refuses_nothing(shelf: Shelf, asked: str):
+    wanted = understand(asked, shelf)
+    assert not wanted.not_words
+    assert not wanted.not_categories
+    assert wanted.words is not None
+    assert "apple" in wanted.words

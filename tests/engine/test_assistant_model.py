@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Iterator
@@ -21,9 +22,11 @@ from engine.assistant.tools import Tools
 from engine.assistant.wanted import understand
 from engine.recommend import Engine
 from engine.scene import Scene
+from engine.serve.examples import PIXEL
 
 GARDENER = planted.user_id(1)
 NOW = Scene(time=planted.CUT)
+PHOTO = base64.b64decode(PIXEL)
 Call = tuple[str, Any]
 
 
@@ -194,6 +197,42 @@ def test_a_hostile_title_changes_nothing(shop: Engine):
     assert "\n" not in told(model)[0].split("[evil]")[1].split("\n")[0]
 
 
+def test_a_photo_is_looked_for_by_the_tool(shop: Engine):
+    assistant, model = plans(
+        shop, [("search_by_photo", {}), ("narrow", {"category": "Garden"})], "done"
+    )
+    reply = assistant.reply(GARDENER, "something like this", scene=NOW, image=PHOTO)
+    assert reply.by_model, assistant.failures
+    seen = [one.item for one in shop.search(image=PHOTO, k=60)]
+    like_it = [item.item_id for item in seen if item.categories[0] == "Garden"]
+    assert [one.item.item_id for one in reply.items] == like_it[: len(reply.items)]
+    assert "search_by_photo" in str(model.heard[0][-1].content)
+
+
+def test_a_photo_that_the_model_ignores_is_looked_for_by_the_grammar(shop: Engine):
+    assistant, _ = plans(shop, [("search", {"words": "garden"})], "done")
+    reply = assistant.reply(GARDENER, "something like this", scene=NOW, image=PHOTO)
+    plain = Assistant(shop).reply(GARDENER, "something like this", scene=NOW, image=PHOTO)
+    assert not reply.by_model
+    assert [one.item.item_id for one in reply.items] == [one.item.item_id for one in plain.items]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({}, "there is no photo"),
+        ({"photo": "no base64!"}, "base64"),
+        ({"photo": base64.b64encode(b"words").decode()}, "picture"),
+        ({"photo": "aGk=", "words": ""}, "words"),
+    ],
+)
+def test_a_photo_that_is_none_is_told(shop: Engine, arguments: dict, complaint: str):
+    session = Session(Tools.of(shop, GARDENER), understand("", Tools.of(shop, GARDENER).shelf))
+    answer = call_tool(session, "search_by_photo", arguments)
+    assert answer.startswith("error: ")
+    assert complaint in answer
+
+
 def test_a_message_that_points_needs_no_model(shop: Engine):
     assistant, model = plans(shop, [("search", {"words": "garden"})], "done")
     listed = assistant.reply(GARDENER, "garden", scene=NOW)
@@ -209,6 +248,7 @@ def test_every_tool_answers_in_few_words(shop: Engine):
     some = planted.item_id(33)
     arguments: dict[str, dict[str, Any]] = {
         "search": {"words": "spade"},
+        "search_by_photo": {"photo": PIXEL, "words": "spade"},
         "recommend": {"scene": "Saturday morning"},
         "narrow": {"category": "garden", "without": ["spade"]},
         "sort_by_price": {"dearest_first": True},

@@ -27,9 +27,10 @@ def accepted(text: str, sheet: Sheet = SHEET) -> bool:
     return check(text, sheet).accepted
 
 
-def test_the_corpus_is_large_and_both_halves_reach_what_is_asked():
-    assert len(corpus()) >= 300
-    for half in measure_checker():
+@pytest.mark.parametrize(("language", "size"), [("English", 300), ("Chinese", 160)])
+def test_the_corpus_is_large_and_both_halves_reach_what_is_asked(language: str, size: int):
+    assert len(corpus(language)) >= size
+    for half in measure_checker(language):
         assert half.bad_rejected >= 0.98, half
         assert half.good_kept >= 0.9, half
 

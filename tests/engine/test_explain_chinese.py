@@ -108,6 +108,15 @@ def test_no_reason_is_nonsense_in_its_form(known: Facts, seed: int):
 
 
 @given(facts)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_the_checker_follows_our_own_sentences(known: Facts):
+    if known.together is not None and known.together.title == known.item.title:
+        return  # one name for two things can be traced to neither
+    text = sentence(evidence_of(known), known, locale="zh")
+    assert check(text, sheet_of(known), chinese=True).accepted, text
+
+
+@given(facts)
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_the_checker_never_lets_a_larger_count_pass(known: Facts):
     if known.times_taken < 2 or known.times_taken + 101 == known.sold_28_days:

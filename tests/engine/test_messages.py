@@ -55,7 +55,7 @@ def test_a_change_names_what_it_names_and_no_more():
 
 
 def test_an_answer_and_a_problem_arrive():
-    spent = Spent((("engine", 0.25),), (("graph", 3),), (("words", True),), ("a number",), 2)
+    spent = Spent((("engine", 0.25),), (("graph", 3),), 2)
     answered = Answered("1", Written(b'{"a": "\\n"}\n'), spent)
     assert sent(answered) == answered
     error = body_problem(422, "no such place", "scene", "place").as_exception()

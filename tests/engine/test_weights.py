@@ -23,6 +23,9 @@ from engine.given import score_listed
 from engine.recommend import Engine
 from engine.scene import Scene
 from engine.scoring import Asked
+from engine.serve.fields import SceneBody
+from engine.serve.people_schemas import ExplainRequest
+from engine.serve.people_verbs import explain
 from retrieval.rerank.features import feature_names
 
 COOK = planted.user_id(0)
@@ -147,3 +150,28 @@ def test_the_first_group_moves_more_than_another(shop: Engine):
 def test_an_unknown_item_is_named(shop: Engine):
     with pytest.raises(UnknownIdError, match="no-such"):
         explain_items(shop, COOK, ["no-such"], SCENE)
+
+
+def test_the_call_tells_what_the_score_is_made_of(shop: Engine):
+    habit = sorted(planted.habit_of(0))[0]
+    call = ExplainRequest(user_id=COOK, item_id=habit, scene=SceneBody(time=planted.CUT))
+    told = explain(call, shop)
+    moved = told.moved
+    assert moved is not None
+    assert moved.base + sum(one.value for one in moved.shares) == pytest.approx(
+        moved.score, abs=1e-4
+    )
+    assert moved.score == pytest.approx(told.trace.model_score + told.trace.wish_score, abs=1e-4)
+    assert (moved.past[0].item_id, moved.past[0].times) == (habit, planted.WEEKS_BEFORE)
+    assert explain(call.model_copy(update={"shares": False}), shop).moved is None
+
+
+def test_an_erased_users_past_moves_nothing(shop: Engine):
+    habit = sorted(planted.habit_of(0))[0]
+    call = ExplainRequest(user_id=COOK, item_id=habit, scene=SceneBody(time=planted.CUT))
+    assert explain(call, shop).paths, "or there would be nothing to forget"
+    shop.erase_user(COOK)
+    (told,) = explain_items(shop, COOK, [habit], SCENE)
+    assert told.past == ()
+    assert explain(call, shop).paths == ()
+    assert all(abs(s.value) < 1e-6 for s in told.shares if s.group is Group.HISTORY)

@@ -94,6 +94,7 @@ def test_what_is_not_known_is_replaced_and_counted():
     assert "12" in found[0].objection
     assert found[1].source is Source.MODEL
     assert writes.rejected == {Why.UNTRACED: 1}
+    assert writes.sources == {Source.MODEL: 1, Source.RULES: 1}
 
 
 def test_a_missing_line_falls_back():
@@ -153,9 +154,23 @@ def test_an_instruction_in_a_title_stays_in_quotation_marks():
     assert found[0].text == "A scarf."
 
 
+def test_a_chinese_list_is_asked_for_and_checked_in_chinese():
+    model = Says(answers=["1. 您买过这款「yogurt」9次。\n2. You looked at this scarf."], asked=[])
+    writes = ModelWriter(model, SETTINGS)
+    found = {w.at: w for w in writes.write(TASKS, locale="zh-CN")}
+    assert (found[0].text, found[0].source) == ("您买过这款「yogurt」9次。", Source.MODEL)
+    assert found[1].why is Why.UNTRACED, "it is not Chinese"
+    asked = str(model.asked[0][-1].content)
+    assert "您买过它9次" in asked
+    assert "买过「Grey coat」的人也买了它" in asked
+    english = {w.at: w for w in writes.write(TASKS[:1])}
+    assert english[0].source is not Source.CACHE, "a sentence is kept for its language"
+
+
 def test_lines_of_an_answer():
     assert sentence_of_line(" 12) You bought it. ") == (12, "You bought it.")
     assert sentence_of_line("- 3. Yes.") == (3, "Yes.")
+    assert sentence_of_line("3、您买过它。") == (3, "您买过它。")
     assert sentence_of_line("Here you go:") is None
     assert sentence_of_line("4.") is None
 
