@@ -15,15 +15,18 @@ from rich.text import Text
 from engine import (
     cli_chat,
     cli_encode,
+    cli_evaluate,
     cli_experiment,
     cli_find,
     cli_graph,
+    cli_ingest,
     cli_policy,
     cli_serve,
     cli_tune,
     cli_tune_encoder,
     cli_update,
 )
+from engine.cli_evaluate import DatasetFolder
 from engine.cli_find import AsJson, Count, Photo, RunFolder, StoreUrl, ask
 from engine.cli_serve import Host
 from engine.cli_training_end import training_end
@@ -31,7 +34,6 @@ from engine.progress import ConsoleReporter
 from engine.terminal import Commands, checked, console, show
 
 if TYPE_CHECKING:
-    from engine.dataset import DatasetSettings
     from engine.scene import Scene
 
 app = typer.Typer(
@@ -43,10 +45,10 @@ app = typer.Typer(
     epilog="Example: vitrine demo",
 )
 
-DatasetFolder = Annotated[Path, typer.Argument(metavar="DATASET", help="Folder that ingest wrote.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 
 
+app.command(epilog=cli_ingest.EPILOG)(cli_ingest.ingest)
 app.command(epilog=cli_encode.EPILOG)(cli_encode.encode)
 app.command("tune-encoder", epilog=cli_tune_encoder.EPILOG)(cli_tune_encoder.tune_encoder)
 app.command(epilog=cli_update.EPILOG)(cli_update.update)
@@ -54,6 +56,8 @@ app.add_typer(cli_graph.app, name="graph", epilog=cli_graph.EPILOG)
 app.add_typer(cli_policy.app, name="policy", epilog=cli_policy.EPILOG)
 app.add_typer(cli_experiment.app, name="experiment", epilog=cli_experiment.EPILOG)
 app.command(epilog=cli_tune.EPILOG)(cli_tune.tune)
+app.command(epilog=cli_evaluate.EVALUATE_EPILOG)(cli_evaluate.evaluate)
+app.command(epilog=cli_evaluate.COMPARE_EPILOG)(cli_evaluate.compare)
 app.command(epilog=cli_serve.SERVE_EPILOG)(cli_serve.serve)
 app.command(epilog=cli_serve.PUBLISH_EPILOG)(cli_serve.publish)
 app.command(epilog=cli_serve.ROLLBACK_EPILOG)(cli_serve.rollback)
@@ -69,64 +73,6 @@ def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """A recommendation engine that a shop can run by itself."""
-
-
-@app.command(
-    epilog="Example: vitrine ingest shop.yaml data/shop\n\n"
-    "Example: vitrine ingest data/shop --items items.csv --events sales.csv --kind purchase "
-    "--time-zone Europe/London"
-)
-def ingest(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(metavar="[MAPPING.yaml] OUT", help="Which columns fill what; the dataset."),
-    ],
-    items: Annotated[str | None, typer.Option(help="File or pattern of items.")] = None,
-    events: Annotated[str | None, typer.Option(help="File or pattern of events.")] = None,
-    users: Annotated[str | None, typer.Option(help="File or pattern of users.")] = None,
-    triples: Annotated[str | None, typer.Option(help="File or pattern of facts.")] = None,
-    offers: Annotated[str | None, typer.Option(help="File or pattern of offers.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Kind of all events, if no column says.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the shop.")] = None,
-    time_zone: Annotated[str, typer.Option(help="Zone of the shop's times.")] = "UTC",
-    country: Annotated[str | None, typer.Option(help="ISO code, for holidays.")] = None,
-    currency: Annotated[str | None, typer.Option(help="ISO code of the prices.")] = None,
-    pseudonymise: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="KEYFILE", exists=True, dir_okay=False, help="Hash user ids with this secret."
-        ),
-    ] = None,
-) -> None:
-    """Turn a shop's CSV, JSONL or Parquet files into a dataset.
-
-    Every row is checked; those that cannot be kept go to rejects.parquet with file, line and
-    reason, and are counted in the report. Without a mapping, columns are found by their names.
-    """
-    from engine.ingest import Mapping, render_report
-    from engine.ingest import ingest as read
-    from engine.pseudonyms import Pseudonyms
-
-    given = {"items": items, "events": events, "users": users, "triples": triples, "offers": offers}
-    files = {table: path for table, path in given.items() if path is not None}
-    *mappings, out = paths
-    if len(mappings) > 1:
-        raise typer.BadParameter(f"got {len(paths)} paths, expected [MAPPING.yaml] OUT")
-    if mappings:
-        mapping, others = Mapping.open(mappings[0]), files
-    else:
-        settings = _settings(name or out.name, time_zone, country, currency)
-        mapping, others = Mapping.from_flags(**files, kind=kind, settings=settings), {}
-    with console.status("reading") as status:
-        report = read(
-            mapping,
-            out,
-            files=others,
-            on_progress=lambda table, rows: status.update(f"{table}: {rows:,} rows"),
-            pseudonyms=Pseudonyms.open(pseudonymise) if pseudonymise else None,
-        )
-    render_report(report, console)
-    console.print(Text(f"Dataset: {out}"), soft_wrap=True)
 
 
 @app.command(
@@ -171,27 +117,6 @@ def train(
             opened, settings, run, as_of_unix_s=int(moment.timestamp()), reporter=reporter
         )
     console.print(Text(f"Run {manifest.run_id}: {run}"), soft_wrap=True)
-
-
-@app.command(epilog="Example: vitrine evaluate data/shop runs/shop --json runs/shop.json")
-def evaluate(
-    dataset: DatasetFolder,
-    run: RunFolder,
-    out: Annotated[
-        Path | None, typer.Option("--json", dir_okay=False, help="Write the figures here.")
-    ] = None,
-) -> None:
-    """Measure a run, and the usual baselines, on what happened after its training ended.
-
-    The run must have been trained with --as-of or --hold-out-weeks: each user's first basket
-    from that moment on is the test.
-    """
-    from engine.evaluate.run import evaluate_run
-
-    with ConsoleReporter(console) as reporter:
-        compared = evaluate_run(dataset, run, reporter=reporter, out=out)
-    console.print(compared.table.to_rich())
-    console.print(compared.channels.to_rich())
 
 
 @app.command(
@@ -258,15 +183,6 @@ def demo(
         cli_serve.start(folder, host, port)
     else:
         console.print(Text(f"To serve it: vitrine serve {folder}"), soft_wrap=True)
-
-
-def _settings(
-    name: str, time_zone: str, country: str | None, currency: str | None
-) -> DatasetSettings:
-    from engine.dataset import DatasetSettings
-
-    with checked():
-        return DatasetSettings(name=name, time_zone=time_zone, country=country, currency=currency)
 
 
 def _scene(**given: object) -> Scene:

@@ -1,7 +1,8 @@
-"""How sure a mean is: percentile bootstrap over users.
+"""How sure a mean is, and a difference of two: percentile bootstrap over users.
 
 Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13. Comparisons are
-paired: a resample draws the same users for both methods.
+paired: a resample draws the same users for both methods. Where users ask more than once, a
+resample draws them with all of their requests, as those are no independent draws.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from engine.interactions import Ints
 
 PerRequest = NDArray[np.float64]
 
@@ -39,52 +42,102 @@ class Resampling:
             )
 
 
-def mean_interval(values: PerRequest, resampling: Resampling | None = None) -> Interval:
-    """The mean of ``values`` float64 ``[B]`` with its interval."""
+def mean_interval(
+    values: PerRequest, resampling: Resampling | None = None, user: Ints | None = None
+) -> Interval:
+    """The mean of ``values`` float64 ``[B]`` with its interval.
+
+    Args:
+        values: One for each request.
+        resampling: How the interval is drawn.
+        user: Who asked, int64 ``[B]``; None is another user each time.
+    """
+    return mean_intervals(values[:, None], resampling, user)[0]
+
+
+def mean_intervals(
+    values: PerRequest, resampling: Resampling | None = None, user: Ints | None = None
+) -> tuple[Interval, ...]:
+    """The mean of every column of ``values`` float64 ``[B, M]``, all over the same draws."""
     resampling = resampling or Resampling()
-    means = _resampled_means(values[:, None], resampling)[:, 0]
-    return _interval(float(values.mean()), means, resampling)
+    draws = resampled_means(values, resampling, user)
+    means = values.mean(axis=0)
+    return tuple(
+        _interval(float(mean), column, resampling)
+        for mean, column in zip(means, draws.T, strict=True)
+    )
 
 
 def difference_interval(
-    ours: PerRequest, theirs: PerRequest, resampling: Resampling | None = None
+    ours: PerRequest,
+    theirs: PerRequest,
+    resampling: Resampling | None = None,
+    user: Ints | None = None,
 ) -> Interval:
-    """Mean of ours less the mean of theirs, both float64 ``[B]`` over the same users."""
+    """Mean of ours less the mean of theirs, both float64 ``[B]`` over the same requests."""
     resampling = resampling or Resampling()
-    means = _resampled_means(_paired(ours, theirs), resampling)
+    means = resampled_means(paired(ours, theirs), resampling, user)
     return _interval(float(ours.mean() - theirs.mean()), means[:, 0] - means[:, 1], resampling)
 
 
 def ratio_interval(
-    ours: PerRequest, theirs: PerRequest, resampling: Resampling | None = None
+    ours: PerRequest,
+    theirs: PerRequest,
+    resampling: Resampling | None = None,
+    user: Ints | None = None,
 ) -> Interval:
-    """Mean of ours over the mean of theirs, both float64 ``[B]`` over the same users.
+    """Mean of ours over the mean of theirs, both float64 ``[B]`` over the same requests.
 
     Raises:
         ValueError: The mean of theirs is 0, in the whole or in a resample.
     """
     resampling = resampling or Resampling()
-    means = _resampled_means(_paired(ours, theirs), resampling)
+    means = resampled_means(paired(ours, theirs), resampling, user)
     if theirs.mean() == 0.0 or (means[:, 1] == 0.0).any():
         raise ValueError("a ratio to a mean of 0 is not defined: compare by difference_interval")
     return _interval(float(ours.mean() / theirs.mean()), means[:, 0] / means[:, 1], resampling)
 
 
-def _paired(ours: PerRequest, theirs: PerRequest) -> PerRequest:
+def paired(ours: PerRequest, theirs: PerRequest) -> PerRequest:
+    """Both as columns, float64 ``[B, 2]``.
+
+    Raises:
+        ValueError: They are of different lengths.
+    """
     if ours.shape != theirs.shape:
         raise ValueError(f"{ours.shape} against {theirs.shape}: a paired test needs the same users")
     return np.column_stack([ours, theirs])
 
 
-def _resampled_means(values: PerRequest, resampling: Resampling) -> PerRequest:
-    """Column means of each resample, float64 ``[n_resamples, columns]``."""
-    n = len(values)
-    if n == 0:
+def resampled_means(
+    values: PerRequest, resampling: Resampling, user: Ints | None = None
+) -> PerRequest:
+    """Column means of each resample of the users, float64 ``[n_resamples, columns]``."""
+    if len(values) == 0:
         raise ValueError("no user to resample: expected at least 1")
     rng = np.random.default_rng(resampling.seed)
-    return np.stack(
-        [values[rng.integers(0, n, n)].mean(axis=0) for _ in range(resampling.n_resamples)]
-    )
+    sums, counts = by_user(values, user)
+    n = len(counts)
+    drawn = (rng.integers(0, n, n) for _ in range(resampling.n_resamples))
+    # The reduction itself: the methods around it take longer than a few hundred additions.
+    add = np.add.reduce
+    return np.stack([add(sums[users], axis=0) / add(counts[users]) for users in drawn])
+
+
+def by_user(values: PerRequest, user: Ints | None) -> tuple[PerRequest, PerRequest]:
+    """Sums over each user's requests, float64 ``[U, columns]``, and their number, ``[U]``.
+
+    Raises:
+        ValueError: There are not as many users as values.
+    """
+    if user is None:
+        return values, np.ones(len(values))
+    if len(user) != len(values):
+        raise ValueError(f"{len(user)} users of {len(values)} values: expected one each")
+    _, row = np.unique(user, return_inverse=True)
+    counts = np.bincount(row).astype(np.float64)
+    sums = [np.bincount(row, weights=column) for column in values.T]
+    return np.stack(sums, axis=1), counts
 
 
 def _interval(estimate: float, draws: PerRequest, resampling: Resampling) -> Interval:

@@ -111,7 +111,7 @@ def channel_report(asked: EvaluationSet, proposed: Sequence[Candidates]) -> Chan
 def _new_targets(asked: EvaluationSet) -> list[np.ndarray]:
     """Which targets of each request are new to its user, bool."""
     owner, item = flat_targets(asked.targets)
-    is_new = ~asked.had_before(asked.requests.user[owner], item)
+    is_new = ~asked.had_by(owner, item)
     return np.split(is_new, np.cumsum([len(targets) for targets in asked.targets])[:-1])
 
 

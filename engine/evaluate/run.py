@@ -2,218 +2,251 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from engine.arrays import local_seconds
-from engine.artifacts import load_arrays, read_json, save_arrays, write_json
-from engine.calendar import days_to_holiday
 from engine.dataset import Dataset
 from engine.errors import DataError
+from engine.evaluate.beyond import BeyondAccuracy, beyond_accuracy
 from engine.evaluate.bootstrap import Interval, ratio_interval
+from engine.evaluate.cached_baselines import Baselines, tuned_baselines
 from engine.evaluate.channels import ChannelReport, channel_report
-from engine.evaluate.protocol import EvaluationSet, Ranked, Requests, first_baskets
-from engine.evaluate.rankers import Scores, evaluate
+from engine.evaluate.engine_ranker import OURS, Answers, EngineRanker, as_trained
+from engine.evaluate.example_lists import ExampleList, example_lists
+from engine.evaluate.figures_file import write_figures
+from engine.evaluate.items import ItemFacts
+from engine.evaluate.leakage import LeakageReport, Learned, check_leakage
+from engine.evaluate.metrics import hits
+from engine.evaluate.protocol import EvaluationSet, Ranked, first_baskets
+from engine.evaluate.provenance import Provenance
+from engine.evaluate.rankers import Scores, check_rules, measure
+from engine.evaluate.reliability import Reliability, reliability_of
 from engine.evaluate.report import Figures, Row, Table, figures_if_any
-from engine.evaluate.tune import Outcome, Tuning, evaluate_baselines
+from engine.evaluate.slices import Slice, Surroundings, slices_of
+from engine.evaluate.timeline import Span, spans_of
+from engine.evaluate.tune import Tuning, validation_set
+from engine.evaluate.withheld import Withheld, worth_of_parts
 from engine.recommend import Engine
-from engine.scoring import Asked, find
+from engine.runtime import Run
 from engine.stages import Reporter, Silent, StageCache
 from engine.vocabulary import Vocabulary, load_interactions
-from retrieval.candidates import Candidates
-from retrieval.rerank.records import Moment
 
-OURS = "Vitrine"
-MEASURES = ("recall", "ndcg", "hit", "reciprocal_rank", "average_precision")
-OVERFETCH = 4
-"""The engine answers with everything it may recommend; protocol candidates may be fewer."""
+K = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Ours and the best baseline, all items and new items."""
+    """A run beside the baselines, and what lies behind its figures."""
 
     table: Table
-    all_ratio: Interval
-    """NDCG of ours over that of the best baseline, same requests."""
+    all_ratio: Interval | None
+    """NDCG of ours over that of the best baseline, same requests; None where the baseline found
+    too little to be divided by."""
     new_ratio: Interval | None
-    """None where no user had a target that was new."""
+    """The same on new items; None too where no user had a target that was new."""
     best_all: str
     best_new: str
     channels: ChannelReport
     """What each retrieval channel finds of the same targets."""
-
-
-class EngineRanker:
-    """The engine as evaluation asks it: the served path, without a scene's words."""
-
-    name = OURS
-
-    def __init__(self, engine: Engine, evaluation_set: EvaluationSet, *, with_scene: bool) -> None:
-        """Rank with an engine.
-
-        Args:
-            engine: Opened on a run that learned nothing from the cut on.
-            evaluation_set: Its candidates are all that may be answered.
-            with_scene: Whether requests carry their place and the facets of their scene.
-        """
-        self._engine, self._candidates = engine, evaluation_set.candidates
-        self._with_scene = with_scene
-        self.reporter: Reporter = Silent()
-
-    def rank(self, requests: Requests, k: int, *, new_only: bool) -> Ranked:
-        """Ask for one list per request."""
-        rows = np.zeros((len(requests), k), dtype=np.int64)
-        valid = np.zeros((len(requests), k), dtype=np.bool_)
-        for i, (user_id, moment) in enumerate(self._asked(requests)):
-            found, _ = self._engine.rank_rows(user_id, moment, OVERFETCH * k, new_only=new_only)
-            found = found[self._candidates[found]][:k]
-            rows[i, : len(found)], valid[i, : len(found)] = found, True
-            self.reporter.advance(i + 1, len(requests))
-        return Ranked(rows, valid)
-
-    def candidates(self, requests: Requests) -> Iterator[Candidates]:
-        """What the channels propose for each request, before anything is scored."""
-        run, store = self._engine.run, self._engine.store
-        for i, (user_id, moment) in enumerate(self._asked(requests)):
-            yield find(run, Asked(user_id, moment, store.history(user_id))).recalled.candidates
-            self.reporter.advance(i + 1, len(requests))
-
-    def _asked(self, requests: Requests) -> Iterator[tuple[str, Moment]]:
-        run = self._engine.run
-        local = local_seconds(requests.at_unix_s, run.zone)
-        for i in range(len(requests)):
-            place = int(requests.place[i]) if self._with_scene else 0
-            holiday = days_to_holiday(int(local[i]), run.settings.country)
-            codes = requests.facets if self._with_scene else None
-            facets = () if codes is None else tuple(int(code) for code in codes[i])
-            moment = Moment(int(requests.at_unix_s[i]), int(local[i]), place, holiday, facets)
-            yield run.vocabulary.users.id(int(requests.user[i])), moment
+    spans: tuple[Span, ...]
+    """NDCG against the time since the cut, ours and the best baseline's."""
+    slices: tuple[Slice, ...]
+    """Ours by hour, season, kind of user, ..."""
+    beyond: BeyondAccuracy
+    """Of our lists."""
+    baskets: BeyondAccuracy
+    """Of what was taken, as if it had been recommended: something to hold the lists against."""
+    checks: LeakageReport
+    """Whether anything knew the answers."""
+    reliability: Reliability | None
+    """Of the probabilities beside the answers; None where nothing was answered."""
+    parts: tuple[Withheld, ...]
+    """What serving does worse without."""
+    examples: tuple[ExampleList, ...]
+    provenance: Provenance
 
 
 def evaluate_run(
-    dataset_folder: Path, run: Path, *, reporter: Reporter | None = None, out: Path | None = None
+    dataset_folder: Path,
+    run: Path,
+    *,
+    reporter: Reporter | None = None,
+    out: Path | None = None,
+    command: str | None = None,
 ) -> Comparison:
     """Measure a run on each user's first basket from the run's ``as_of`` on.
 
     The cut is the moment that the run was trained up to, so nothing that it is asked for can
     have been learned. Baselines are tuned on the 28 days before the cut, refitted, and asked
-    the same requests; their figures are cached, as they do not depend on the run.
+    the same requests; their figures are cached, as they do not depend on the run. Events of the
+    run's own store are not read.
 
     Args:
         dataset_folder: The dataset that the run was trained on.
         run: The run.
         reporter: Told how far the work is.
-        out: Writes the figures there as JSON, and the table beside it as Markdown.
+        out: Writes the figures there as JSON, and the tables beside it as Markdown.
+        command: What made the figures, as a person would type it again.
 
     Raises:
         DataError: The run was trained on another dataset.
     """
     reporter = reporter or Silent()
     dataset = Dataset.open(dataset_folder)
-    with Engine.open(run) as engine:
-        if engine.run.manifest.dataset_hash != dataset.hash:
-            raise DataError(
-                f"{run} was trained on another dataset than {dataset_folder}: "
-                "evaluate with the dataset of the training, or train again"
-            )
-        cut = engine.run.manifest.as_of_unix_s
-        vocabulary = replace(Vocabulary.of(dataset), facets=engine.run.vocabulary.facets)
-        events = load_interactions(dataset, vocabulary)
-        min_users = max(1, engine.run.config.min_users)
-        asked = first_baskets(events, cut, min_users=min_users)
+    with as_trained(run) as engine:
+        asked = requests_of(engine.run, dataset)
         stages = StageCache(run.parent / ".stages", reporter)
-        theirs, settings, notes = _baselines(asked, min_users, dataset, stages)
+        tuning = Tuning(min_users=max(1, engine.run.config.min_users))
+        baselines = tuned_baselines(asked, tuning, dataset.hash, stages)
         reporter.begin("evaluate", cached=False)
-        ours = {view: _ours(engine, asked, view, reporter) for view in ("all", "new", "no scene")}
-        ranker = EngineRanker(engine, asked, with_scene=True)
-        channels = channel_report(asked, list(ranker.candidates(asked.requests)))
-        rows = (*_our_rows(ours, engine.run_id), *_their_rows(theirs, settings))
-    best_all = max(theirs, key=lambda m: float(theirs[m][0].ndcg.mean()))
-    best_new = max(theirs, key=lambda m: float(theirs[m][1].ndcg.sum()))
-    outcome = Comparison(
-        Table(f"{dataset.settings.name}: first baskets after the cut", 10, rows, notes),
-        ratio_interval(ours["all"].ndcg, theirs[best_all][0].ndcg),
-        _ratio_if_any(ours["new"], theirs[best_new][1]),
-        best_all,
-        best_new,
-        channels,
-    )
+        made_by = command or shlex.join(["vitrine", "evaluate", str(dataset_folder), str(run)])
+        provenance = Provenance.of(dataset, engine.run, made_by)
+        asking = _Asking(engine, asked, dataset, reporter)
+        checks = asking.checks(validation_set(asked, tuning))
+        outcome = _compared(asking, baselines, provenance, checks)
     if out is not None:
-        write_json(out, asdict(outcome))
-        page = f"{outcome.table.to_markdown()}\n\n{channels.to_markdown()}\n"
+        write_figures(out, outcome)
+        tables = (outcome.table.to_markdown(), outcome.channels.to_markdown())
+        leaks = (f"- leak: {leak}" for leak in outcome.checks.leaks)
+        page = "\n\n".join((*tables, *leaks)) + "\n"
         out.with_suffix(".md").write_text(page, encoding="utf-8")
     return outcome
 
 
-def _our_rows(ours: Mapping[str, Scores], run_id: str) -> Iterator[Row]:
-    new = figures_if_any(ours["new"], f"run {run_id}")
-    yield Row(OURS, Figures.of(ours["all"], f"run {run_id}"), new)
-    yield Row(f"{OURS}, place withheld", Figures.of(ours["no scene"]), None)
+def requests_of(run: Run, dataset: Dataset, min_users: int | None = None) -> EvaluationSet:
+    """First baskets from a run's cut on.
+
+    Args:
+        run: Gives the cut and the facets.
+        dataset: What it was trained on.
+        min_users: Buyers that a candidate has before the cut; None is what the run was trained
+            to recommend.
+
+    Raises:
+        DataError: The run was trained on another dataset, or nothing lies after its cut.
+    """
+    if run.manifest.dataset_hash != dataset.hash:
+        raise DataError(
+            f"{run.folder} was trained on another dataset than {dataset.folder}: "
+            "evaluate with the dataset of the training, or train again"
+        )
+    vocabulary = replace(Vocabulary.of(dataset), facets=run.vocabulary.facets)
+    events = load_interactions(dataset, vocabulary)
+    if int(events.at_unix_s.max(initial=0)) < run.manifest.as_of_unix_s:
+        raise DataError(
+            f"{run.folder} learned from every event of {dataset.folder}, so that none is left to "
+            "ask about: train again with --hold-out-weeks 4, and evaluate that run"
+        )
+    fewest = max(1, run.config.min_users) if min_users is None else min_users
+    return first_baskets(events, run.manifest.as_of_unix_s, min_users=fewest)
 
 
-def _their_rows(
-    theirs: Mapping[str, tuple[Scores, Scores]], settings: Mapping[str, tuple[str, str]]
-) -> Iterator[Row]:
-    for method, (every, new) in theirs.items():
-        for_all, for_new = settings[method]
+def surroundings_of(run: Run) -> Surroundings:
+    """What tells the scenes of requests, as a run knows it."""
+    return Surroundings(run.zone, run.settings.country, run.world.offers, run.vocabulary.facets)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """One engine and what it is asked."""
+
+    engine: Engine
+    asked: EvaluationSet
+    dataset: Dataset
+    reporter: Reporter
+
+    def answers(self, asked: EvaluationSet, *, with_scene: bool = True) -> tuple[Answers, Scores]:
+        """Lists that keep to the rules, and what they are worth."""
+        ranker = EngineRanker(self.engine, asked, with_scene=with_scene)
+        ranker.reporter = self.reporter
+        answers = ranker.answer(asked.requests, K, new_only=asked.new_only)
+        check_rules(OURS, answers.ranked, asked)
+        return answers, measure(OURS, answers.ranked, asked, K)
+
+    def checks(self, tuned_on: EvaluationSet) -> LeakageReport:
+        """Whether anything knew the answers."""
+        learned = Learned.of(self.engine, self.asked.cut_unix_s)
+        return check_leakage(self.asked, learned=learned, tuned_on=tuned_on, dataset=self.dataset)
+
+    def beyond(self, ranked: Ranked, method: str) -> BeyondAccuracy:
+        """What lists are worth besides their hits."""
+        items = ItemFacts.of(self.dataset.items, self.engine.run.tables.content)
+        return beyond_accuracy(ranked, self.asked, items, method=method, k=K)
+
+    def slices(self, ranked: Ranked) -> tuple[Slice, ...]:
+        """What they are worth on parts of the requests."""
+        return slices_of(ranked, self.asked, surroundings_of(self.engine.run), k=K)
+
+
+def _compared(
+    asking: _Asking, baselines: Baselines, provenance: Provenance, checks: LeakageReport
+) -> Comparison:
+    engine, asked = asking.engine, asking.asked
+    answers, every = asking.answers(asked)
+    _, new = asking.answers(asked.new_items())
+    _, no_scene = asking.answers(asked, with_scene=False)
+    ranker = EngineRanker(engine, asked, with_scene=True)
+    best_all, best_new = baselines.best_all, baselines.best_new
+    theirs = baselines.scores[best_all][0].ndcg
+    rows = (*_our_rows(every, new, no_scene, engine.run_id), *_their_rows(baselines))
+    title = f"{provenance.dataset}: first baskets after the cut"
+    return Comparison(
+        table=Table(title, K, rows, baselines.notes),
+        all_ratio=_ratio_if_any(every, baselines.scores[best_all][0]),
+        new_ratio=_ratio_if_any(new, baselines.scores[best_new][1]),
+        best_all=best_all,
+        best_new=best_new,
+        channels=channel_report(asked, list(ranker.candidates(asked.requests))),
+        spans=spans_of(asked.requests.at_unix_s, asked.cut_unix_s, every.ndcg, theirs),
+        slices=asking.slices(answers.ranked),
+        beyond=asking.beyond(answers.ranked, OURS),
+        baskets=asking.beyond(_as_lists(asked), "what was taken"),
+        checks=checks,
+        reliability=_reliability(engine.run, asked, answers),
+        parts=worth_of_parts(engine, asked, every, no_scene, asking.reporter),
+        examples=example_lists(engine, asked, answers, every),
+        provenance=provenance,
+    )
+
+
+def _as_lists(asked: EvaluationSet) -> Ranked:
+    """The baskets themselves; of long ones some items, drawn by a seed."""
+    rng = np.random.default_rng(0)
+    rows = np.zeros((len(asked), K), np.int64)
+    valid = np.zeros((len(asked), K), np.bool_)
+    for i, items in enumerate(asked.targets):
+        some = rng.permutation(items)[:K]
+        rows[i, : len(some)], valid[i, : len(some)] = some, True
+    return Ranked(rows, valid)
+
+
+def _reliability(run: Run, asked: EvaluationSet, answers: Answers) -> Reliability | None:
+    valid = answers.ranked.valid
+    chance = run.model.probability(torch.from_numpy(answers.logit[valid])).numpy()
+    return reliability_of(chance, hits(answers.ranked.rows, valid, asked.targets)[valid])
+
+
+def _our_rows(every: Scores, new: Scores, no_scene: Scores, run_id: str) -> Iterator[Row]:
+    yield Row(OURS, Figures.of(every, f"run {run_id}"), figures_if_any(new, f"run {run_id}"))
+    yield Row(f"{OURS}, place withheld", Figures.of(no_scene), None)
+
+
+def _their_rows(baselines: Baselines) -> Iterator[Row]:
+    for method, (every, new) in baselines.scores.items():
+        for_all, for_new = baselines.settings[method]
         yield Row(method, Figures.of(every, for_all), figures_if_any(new, for_new))
 
 
 def _ratio_if_any(ours: Scores, theirs: Scores) -> Interval | None:
-    return ratio_interval(ours.ndcg, theirs.ndcg) if len(ours.user) else None
-
-
-def _ours(engine: Engine, asked: EvaluationSet, view: str, reporter: Reporter) -> Scores:
-    ranker = EngineRanker(engine, asked, with_scene=view != "no scene")
-    ranker.reporter = reporter
-    return evaluate(ranker, asked.new_items() if view == "new" else asked)
-
-
-def _baselines(
-    asked: EvaluationSet, min_users: int, dataset: Dataset, stages: StageCache
-) -> tuple[dict[str, tuple[Scores, Scores]], dict[str, tuple[str, str]], tuple[str, ...]]:
-    tuning = Tuning(min_users=min_users)
-
-    def make(folder: Path) -> None:
-        outcomes = evaluate_baselines(asked, tuning, on_start=stages.reporter.note)
-        listed = [(o.method, str(o.for_all), str(o.for_new)) for o in outcomes.outcomes]
-        write_json(folder / "methods.json", {"methods": listed, "skipped": outcomes.skipped})
-        arrays: dict[str, np.ndarray] = {}
-        for i, outcome in enumerate(outcomes.outcomes):
-            arrays |= _arrays(i, outcome)
-        save_arrays(folder / "scores.safetensors", arrays)
-
-    reads = {
-        "dataset": dataset.hash,
-        "cut": str(asked.cut_unix_s),
-        "tuning": str(tuning),
-    }
-    folder = stages.run("baselines", reads, make)
-    known, arrays = read_json(folder / "methods.json"), load_arrays(folder / "scores.safetensors")
-    scores, settings = {}, {}
-    for i, (method, for_all, for_new) in enumerate(known["methods"]):
-        scores[method] = (
-            _scores(arrays, i, "all", method, new_only=False),
-            _scores(arrays, i, "new", method, new_only=True),
-        )
-        settings[method] = (for_all, for_new)
-    return scores, settings, tuple(known["skipped"])
-
-
-def _arrays(i: int, outcome: Outcome) -> dict[str, np.ndarray]:
-    arrays: dict[str, np.ndarray] = {}
-    for view, scores in (("all", outcome.all_items), ("new", outcome.new_items)):
-        for name in ("user", *MEASURES):
-            arrays[f"{i}.{view}.{name}"] = getattr(scores, name)
-    return arrays
-
-
-def _scores(
-    arrays: dict[str, np.ndarray], i: int, view: str, method: str, *, new_only: bool
-) -> Scores:
-    columns = {name: arrays[f"{i}.{view}.{name}"] for name in ("user", *MEASURES)}
-    return Scores(method=method, k=10, new_only=new_only, **columns)
+    """None where nobody was asked, or where so few hits are divided by that it says nothing."""
+    if not len(ours.user):
+        return None
+    try:
+        return ratio_interval(ours.ndcg, theirs.ndcg)
+    except ValueError:
+        return None

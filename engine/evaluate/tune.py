@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -16,6 +17,11 @@ from engine.evaluate.protocol import EvaluationSet, Ranked, first_baskets
 from engine.evaluate.rankers import Scores, measure
 
 Objective = Literal["all", "new"]
+OBJECTIVES: tuple[Objective, Objective] = ("all", "new")
+
+
+CONFIGURATIONS = 8
+"""Settings of a family that are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +35,8 @@ class Tuning:
     min_users: int = 5
     k: int = 10
     """NDCG at this depth decides."""
-    passes: int = 2
-    """Rounds over the axes of a family, each one from the best settings so far."""
+    configurations: int = CONFIGURATIONS
+    """For each view: of every family as many, or all that it has."""
     seed: int = 0
 
 
@@ -48,6 +54,8 @@ class Outcome:
     validation_all: float
     """NDCG on the validation requests."""
     validation_new: float
+    tried: int
+    """Settings that were tried for all items, as many as for new ones unless the axes end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +101,65 @@ class Trial:
         return self.seen[baseline][objective == "new"]
 
 
-def tune(family: Family, trial: Trial, objective: Objective, passes: int = 2) -> Baseline:
-    """Go up one axis at a time from the family's start, until a round changes nothing.
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """The best settings of a family, and after how many."""
 
-    Equal settings go to the one that came first, so that the result does not depend on luck.
+    best: Baseline
+    value: float
+    tried: int
+
+
+def tune(
+    family: Family,
+    value_of: Callable[[Baseline], float],
+    configurations: int = CONFIGURATIONS,
+    seed: int = 0,
+) -> Tuned:
+    """Try so many settings of a family, or all that it has.
+
+    One axis after the other from the family's start, each from the best settings so far, until a
+    round changes nothing; what is left of the budget goes to settings drawn by the seed. Equal
+    settings go to the one that came first, so that the result does not depend on luck.
+
+    Args:
+        family: Where to start and along which axes to go.
+        value_of: What settings reach on the requests that choose; higher is better.
+        configurations: Different settings that are tried, at most.
+        seed: Of the draw.
+
+    Raises:
+        ValueError: There is no budget.
     """
-    best = family.start
-    for _ in range(passes):
-        before = best
-        for axis in family.axes:
-            tried = [best, *(replace(best, **{axis.field: value}) for value in axis.values)]
-            best = max(tried, key=lambda baseline: trial.ndcg(baseline, objective))
-        if best == before:
+    if configurations < 1:
+        raise ValueError(f"configurations is {configurations}: expected at least 1")
+    tried: dict[Baseline, float] = {}
+
+    def best() -> Baseline:
+        return max(tried, key=lambda settings: tried[settings])
+
+    for settings in _proposed(family, best, np.random.default_rng(seed)):
+        if settings not in tried:
+            tried[settings] = value_of(settings)
+        if len(tried) == configurations:
             break
-    return best
+    return Tuned(best(), tried[best()], len(tried))
+
+
+def _proposed(
+    family: Family, best: Callable[[], Baseline], rng: np.random.Generator
+) -> Iterator[Baseline]:
+    """Settings in the order in which they are worth a try; ``best`` is of those given so far."""
+    yield family.start
+    before = None
+    while before != best():
+        before = best()
+        for axis in family.axes:
+            origin = best()
+            for value in axis.values:
+                yield replace(origin, **{axis.field: value})
+    for place in rng.permutation(family.size):
+        yield family.at(int(place))
 
 
 def evaluate_baselines(
@@ -135,7 +188,7 @@ def evaluate_baselines(
         if on_start is not None:
             on_start(family.name)
         try:
-            outcomes.append(_outcome(family, trial, final, tuning.passes))
+            outcomes.append(_outcome(family, trial, final, tuning))
         except MissingExtraError as error:
             skipped.append(f"{family.name} skipped: {error}")
     return Outcomes(tuple(outcomes), tuple(skipped))
@@ -153,20 +206,28 @@ def validation_set(evaluation_set: EvaluationSet, tuning: Tuning) -> EvaluationS
     ).sample(tuning.max_requests, tuning.seed)
 
 
-def _outcome(family: Family, trial: Trial, final: Trial, passes: int) -> Outcome:
-    for_all = tune(family, trial, "all", passes)
-    for_new = tune(family, trial, "new", passes)
-    all_items, new_items = final.scores(family.name, for_all)
-    if for_new != for_all:
-        _, new_items = final.scores(family.name, for_new)
+def _outcome(family: Family, trial: Trial, final: Trial, tuning: Tuning) -> Outcome:
+    for_all, for_new = (
+        tune(
+            family,
+            partial(trial.ndcg, objective=objective),
+            tuning.configurations,
+            tuning.seed,
+        )
+        for objective in OBJECTIVES
+    )
+    all_items, new_items = final.scores(family.name, for_all.best)
+    if for_new.best != for_all.best:
+        _, new_items = final.scores(family.name, for_new.best)
     return Outcome(
         method=family.name,
-        for_all=for_all,
-        for_new=for_new,
+        for_all=for_all.best,
+        for_new=for_new.best,
         all_items=all_items,
         new_items=new_items,
-        validation_all=trial.ndcg(for_all, "all"),
-        validation_new=trial.ndcg(for_new, "new"),
+        validation_all=for_all.value,
+        validation_new=for_new.value,
+        tried=for_all.tried,
     )
 
 

@@ -8,13 +8,16 @@ cell of any size is refused without ending the reading.
 from __future__ import annotations
 
 import csv
+import io
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from engine.errors import DataError
+from engine.ingest.opened import opened
 
 CELL_BYTES = 100_000
 """Longest cell that is taken."""
@@ -83,15 +86,16 @@ def csv_rows(
     """The rows of a CSV file, the header first; blank lines are skipped.
 
     Args:
-        path: The file; lines may end in LF, CRLF or CR, and a byte order mark is passed over.
+        path: The file, packed by gzip where its name ends in ``.gz``; lines may end in LF, CRLF
+            or CR, and a byte order mark is passed over.
         delimiter: Between cells.
         encoding: Of the text; bytes that are none are a bad row.
         width: How many cells a row must have; None takes any number.
 
     Raises:
-        DataError: The file cannot be opened, or is UTF-16 where UTF-8 is expected.
+        DataError: The file cannot be read, or is UTF-16 where UTF-8 is expected.
     """
-    with _opened(path, encoding) as file:
+    with _text_of(path, encoding) as file:
         lines = _Lines(file, deque(), [])
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
         while True:
@@ -108,16 +112,14 @@ def csv_rows(
             lines.finish()
 
 
-def _opened(path: Path, encoding: str) -> TextIO:
+@contextmanager
+def _text_of(path: Path, encoding: str) -> Iterator[TextIO]:
     codec = "utf-8-sig" if encoding == "utf-8" else encoding
-    try:
-        with path.open("rb") as file:
-            start = file.read(2)
-        if encoding == "utf-8" and start in (b"\xff\xfe", b"\xfe\xff"):
+    with opened(path) as file:
+        if encoding == "utf-8" and file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
             raise DataError(f"{path} is UTF-16: save it as UTF-8, or say encoding: utf-16")
-        return path.open(encoding=codec, errors="surrogateescape", newline="")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+        file.seek(0)
+        yield io.TextIOWrapper(file, encoding=codec, errors="surrogateescape", newline="")
 
 
 def _checked(lines: _Lines, cells: list[str], width: int | None, encoding: str) -> Row | BadRow:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import zip_longest
+from pathlib import Path
 
 import polars as pl
 
@@ -15,6 +17,8 @@ from engine.errors import DataError
 from engine.ingest.checks import Known, duplicates, row_checks, sift
 from engine.ingest.columns import Filling, fill, plan_filling
 from engine.ingest.mapping import ITEM_COLUMNS, Mapping, TableMapping, file_format
+from engine.ingest.opened import bare_suffix
+from engine.ingest.pictures import gather_pictures
 from engine.ingest.readers import LINE, VALUE_CHARS, Source, read_chunks, read_columns
 from engine.ingest.report import IngestReport, TableReport, count_reasons, first_reasons
 from engine.ingest.titles import readable_title
@@ -26,6 +30,8 @@ OnProgress = Callable[[str, int], None]
 """Called with a table's name and how many of its rows have been read."""
 
 _FILE = "\x00file"
+PICTURES = "pictures"
+"""Folder of a dataset's pictures, where the settings name no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +95,15 @@ def _write(
         name: part.rows.select(column for column in SCHEMAS[name] if column in part.rows.columns)
         for name, part in loaded.items()
     }
+    items, settings = _finished_items(tables["items"], mapping), mapping.settings
+    if mapping.picture_files is not None:
+        settings = settings.model_copy(update={"pictures": settings.pictures or PICTURES})
+        kept_in = Path(folder) / (settings.pictures or PICTURES)
+        items = gather_pictures(items, mapping.picture_files, kept_in)
     write_dataset(
         folder,
-        mapping.settings,
-        items=_finished_items(tables["items"], mapping),
+        settings,
+        items=items,
         events=tables.get("events", pl.DataFrame(schema=SCHEMAS["events"])),
         users=tables.get("users"),
         triples=tables.get("triples"),
@@ -116,12 +127,12 @@ def _load(mapping: Mapping, table: str, known: Known, progress: OnProgress) -> _
         for chunk in read_chunks(source, filling.sources()):
             filled = fill(chunk.rows, filling)
             checks = row_checks(filled, filling, known)
-            good, bad = sift(filled, checks, table, str(source.path))
+            good, bad = sift(filled, checks, table, source.name)
             turned_away = [chunk.rejects, bad]
             if known.pseudonyms is not None:
                 good = known.pseudonyms.in_table(table, good)
                 turned_away = [_unnamed(table, rows) for rows in turned_away]
-            kept.append(_own_columns(good, filling, mapping))
+            kept.append(_own_columns(good, filling, mapping, source.name))
             rejects += turned_away
             read += chunk.rows.height + chunk.rejects.height
             progress(table, read)
@@ -179,11 +190,15 @@ def _table(loaded: MappingABC[str, _Loaded], name: str) -> pl.DataFrame:
 
 def _sources(table: str, part: TableMapping) -> list[Source]:
     sources = []
-    for path in part.paths():
-        comma = "\t" if path.suffix.lower() == ".tsv" else ","
+    for path, told_as in zip_longest(part.paths(), part.told_as, fillvalue=""):
+        if not isinstance(path, Path):
+            raise DataError(f"{table}: told_as names more files than there are: {told_as!r}")
+        comma = "\t" if bare_suffix(path) == ".tsv" else ","
         delimiter = part.delimiter or comma
         form = file_format(path, part.format)
-        sources.append(Source(table, path, form, delimiter, part.encoding))
+        sources.append(
+            Source(table, path, form, delimiter, part.encoding, part.header, str(told_as))
+        )
     return sources
 
 
@@ -194,10 +209,10 @@ def _wanted(part: TableMapping) -> set[str]:
     return named
 
 
-def _own_columns(good: pl.DataFrame, filling: Filling, mapping: Mapping) -> pl.DataFrame:
+def _own_columns(good: pl.DataFrame, filling: Filling, mapping: Mapping, file: str) -> pl.DataFrame:
     """The table's columns, and where each row came from."""
     names = [name for name in mapping.targets(filling.table) if name in good.columns]
-    return good.select(*names, LINE, pl.lit(str(filling.path)).alias(_FILE))
+    return good.select(*names, LINE, pl.lit(file).alias(_FILE))
 
 
 def _gather_items(events: pl.DataFrame) -> _Loaded:

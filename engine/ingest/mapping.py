@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from engine.dataset import REQUIRED, SCHEMAS, DatasetSettings
 from engine.errors import DataError, MappingError
 from engine.ingest import rdf
+from engine.ingest.opened import bare_suffix
+from engine.ingest.pictures import PictureFiles
 from engine.ingest.yaml_file import describe_problem, problem_at, read_yaml
 
 Format = Literal["csv", "jsonl", "parquet", "rdf"]
@@ -95,6 +97,10 @@ class TableMapping(_Model):
     """Between the cells of a CSV file; None: a tab in ``.tsv``, else a comma."""
     encoding: str = "utf-8"
     """Of CSV and JSONL files."""
+    header: tuple[Text, ...] = ()
+    """Names of the columns of a CSV file whose first line is a row already."""
+    told_as: tuple[Text, ...] = ()
+    """What rejects call each of the files, where these were made from others."""
     columns: MappingABC[str, str | tuple[str, ...]] | None = None
     """Column of the table: column of the file (several for :data:`SEVERAL`).
 
@@ -169,6 +175,8 @@ class Mapping(_Model):
     """Gather the items from the event file: most frequent title, median price."""
     readable_titles: bool = False
     """Turn till capitals and abbreviations into titles that people read."""
+    picture_files: PictureFiles | None = None
+    """Where the picture of an item lies, such as ``photos/{item_id}.jpg``."""
 
     @model_validator(mode="after")
     def _has_items(self) -> Self:
@@ -269,10 +277,12 @@ class Mapping(_Model):
 
     def below(self, folder: Path) -> Mapping:
         """The same mapping, its relative paths taken from a folder."""
-        update = {}
+        update: dict[str, object] = {}
         for name, mapping in self.tables().items():
             files = tuple(os.fspath(folder / file) for file in mapping.patterns())
             update[name] = mapping.model_copy(update={"files": files})
+        if self.picture_files is not None:
+            update["picture_files"] = os.fspath(folder / self.picture_files)
         return self.model_copy(update=update)
 
     def with_files(self, files: MappingABC[str, str | os.PathLike[str]]) -> Mapping:
@@ -299,7 +309,7 @@ def file_format(path: Path, given: Format | None) -> Format:
     """
     if given is not None:
         return given
-    guessed = _SUFFIXES.get(path.suffix.lower())
+    guessed = _SUFFIXES.get(bare_suffix(path))
     if guessed is None:
         raise MappingError(
             f"{path}: the suffix tells no format; expected one of {', '.join(_SUFFIXES)}, "

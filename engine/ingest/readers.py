@@ -21,12 +21,16 @@ from engine.errors import DataError
 from engine.ingest import rdf
 from engine.ingest.csv_rows import BadRow, Row, csv_rows
 from engine.ingest.mapping import Format
+from engine.ingest.opened import opened
 
 CHUNK_ROWS = 50_000
 VALUE_CHARS = 200
 """How much of a bad value a reject shows."""
 LINE = "\x00line"
-"""Column of a chunk: the row's line in its file, from 1."""
+"""Column of a chunk: the row's line in its file, from 1.
+
+A Parquet file that was made from another may have it too; then its rows tell that one's lines.
+"""
 
 _KEYS_SAMPLED = 1_000
 """Lines of a JSONL file that are searched for its keys."""
@@ -41,6 +45,15 @@ class Source:
     format: Format
     delimiter: str = ","
     encoding: str = "utf-8"
+    header: tuple[str, ...] = ()
+    """Names of the columns of a CSV file that does not name them itself."""
+    told_as: str = ""
+    """What rejects call the file; empty: by its path."""
+
+    @property
+    def name(self) -> str:
+        """What rejects call the file."""
+        return self.told_as or str(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +79,7 @@ def read_columns(source: Source, wanted: Iterable[str] = ()) -> list[str]:
     if source.path.stat().st_size == 0:
         raise DataError(f"{source.path} is empty: expected a {source.format} file with rows")
     if source.format == "parquet":
-        return list(_parquet(source).schema_arrow.names)
+        return [name for name in _parquet(source).schema_arrow.names if name != LINE]
     if source.format == "rdf":
         return list(rdf.COLUMNS)
     if source.format == "csv":
@@ -89,9 +102,9 @@ def read_chunks(source: Source, columns: Sequence[str]) -> Iterator[Chunk]:
         yield _chunk(source, batch, columns)
 
 
-def rejects_frame(table: str, path: Path, bad: Iterable[BadRow]) -> pl.DataFrame:
+def rejects_frame(table: str, file: str, bad: Iterable[BadRow]) -> pl.DataFrame:
     """Rejects of one file, as :data:`engine.dataset.REJECT_SCHEMA`."""
-    rows = [(table, str(path), row.line, row.reason, _shown(row.text)) for row in bad]
+    rows = [(table, file, row.line, row.reason, _shown(row.text)) for row in bad]
     return pl.DataFrame(rows, schema=REJECT_SCHEMA, orient="row")
 
 
@@ -108,10 +121,12 @@ def _chunk(source: Source, batch: Sequence[Row | BadRow], columns: Sequence[str]
     }
     data[LINE] = pl.Series(LINE, [row.line for row in good], dtype=pl.Int64)
     bad = (row for row in batch if isinstance(row, BadRow))
-    return Chunk(pl.DataFrame(data), rejects_frame(source.table, source.path, bad))
+    return Chunk(pl.DataFrame(data), rejects_frame(source.table, source.name, bad))
 
 
 def _csv_header(source: Source) -> list[str]:
+    if source.header:
+        return list(source.header)
     first = next(csv_rows(source.path, source.delimiter, source.encoding), None)
     if first is None:
         raise DataError(f"{source.path} has no rows: expected a header line")
@@ -128,7 +143,7 @@ def _csv_cells(source: Source, columns: Sequence[str]) -> Iterator[Row | BadRow]
     names = _csv_header(source)
     places = [names.index(name) for name in columns]
     rows = csv_rows(source.path, source.delimiter, source.encoding, width=len(names))
-    for row in islice(rows, 1, None):
+    for row in islice(rows, 0 if source.header else 1, None):
         if isinstance(row, BadRow):
             yield row
         else:
@@ -136,7 +151,7 @@ def _csv_cells(source: Source, columns: Sequence[str]) -> Iterator[Row | BadRow]
 
 
 def _jsonl_lines(source: Source) -> Iterator[tuple[int, bytes]]:
-    with source.path.open("rb") as file:
+    with opened(source.path) as file:
         for number, line in enumerate(file, start=1):
             text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
             if text.strip():
@@ -203,10 +218,15 @@ def _parquet(source: Source) -> pq.ParquetFile:
 def _parquet_chunks(source: Source, columns: Sequence[str]) -> Iterator[Chunk]:
     first = 1
     try:
-        for batch in _parquet(source).iter_batches(CHUNK_ROWS, columns=list(columns)):
-            rows = pl.DataFrame(pl.from_arrow(batch)).select(columns)
-            lines = pl.int_range(first, first + batch.num_rows, dtype=pl.Int64, eager=True)
-            yield Chunk(rows.with_columns(lines.alias(LINE)), pl.DataFrame(schema=REJECT_SCHEMA))
+        file = _parquet(source)
+        numbered = LINE in file.schema_arrow.names
+        wanted = [*columns, LINE] if numbered else list(columns)
+        for batch in file.iter_batches(CHUNK_ROWS, columns=wanted):
+            rows = pl.DataFrame(pl.from_arrow(batch)).select(wanted)
+            if not numbered:
+                lines = pl.int_range(first, first + batch.num_rows, dtype=pl.Int64, eager=True)
+                rows = rows.with_columns(lines.alias(LINE))
+            yield Chunk(rows.cast({LINE: pl.Int64}), pl.DataFrame(schema=REJECT_SCHEMA))
             first += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{source.path} breaks off after row {first - 1}: {error}") from error

@@ -35,6 +35,7 @@ COMMANDS = {
     "train",
     "update",
     "evaluate",
+    "compare",
     "recommend",
     "similar",
     "complements",
@@ -276,7 +277,8 @@ def test_files_to_recommendations(files, tmp_path):
         "train", tmp_path / "shop", run, "--config", config, "--hold-out-weeks", "2", "--seed", "3"
     )
     figures = tmp_path / "figures.json"
-    measured = vitrine("evaluate", tmp_path / "shop", run, "--json", figures)
+    report = tmp_path / "reports" / "shop.html"
+    measured = vitrine("evaluate", tmp_path / "shop", run, "--json", figures, "--report", report)
     answered = vitrine("recommend", run, "customer-1", "-k", "5", "--json")
 
     assert trained.exit_code == 0, trained.output
@@ -287,6 +289,7 @@ def test_files_to_recommendations(files, tmp_path):
     assert manifest["as_of_unix_s"] == cut.timestamp()
     assert measured.exit_code == 0, measured.output
     assert json.loads(figures.read_text())["table"]["rows"][0]["all_items"]["n_users"] == 40
+    assert f"vitrine evaluate {tmp_path / 'shop'} {run}" in report.read_text("utf-8")
     assert answered.exit_code == 0, answered.output
     assert {slot["item"]["categories"][0] for slot in json.loads(answered.stdout)} == {"bread"}
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
+from sklearn.metrics import average_precision_score, ndcg_score, top_k_accuracy_score
 
 from engine.evaluate import (
     Figures,
@@ -110,6 +111,51 @@ def test_equal_to_ranx():
     ]
     for name, values in zip(names, ours, strict=True):
         np.testing.assert_allclose(values, theirs[name], atol=1e-9, err_msg=name)
+
+
+def test_the_first_k_of_a_list_are_measured_as_ranx_does():
+    ranx = pytest.importorskip("ranx", reason="ranx is not installed: pip install ranx")
+    rng = np.random.default_rng(4)
+    rows = np.stack([rng.permutation(60)[:25] for _ in range(40)])
+    valid = np.arange(25) < rng.integers(1, 26, 40)[:, None]
+    targets = tuple(rng.permutation(60)[: rng.integers(1, 30)] for _ in range(40))
+    qrels = ranx.Qrels({f"{q:03}": {f"i{t}": 1 for t in ts} for q, ts in enumerate(targets)})
+    run = ranx.Run(
+        {
+            f"{q:03}": {f"i{r}": float(-n) for n, r in enumerate(rs[ok])}
+            for q, (rs, ok) in enumerate(zip(rows, valid, strict=True))
+        }
+    )
+    names = ["recall@7", "ndcg@7", "hit_rate@7", "mrr@7", "map@7"]
+    theirs = ranx.evaluate(qrels, run, names, return_mean=False)
+    first = rows[:, :7], valid[:, :7], targets
+    ours = [
+        recall_at_k(rows, valid, targets, 7),
+        ndcg_at_k(rows, valid, targets, 7),
+        hit_at_k(rows, valid, targets, 7),
+        reciprocal_rank(*first),
+        average_precision(*first),
+    ]
+    for name, values in zip(names, ours, strict=True):
+        np.testing.assert_allclose(values, theirs[name], atol=1e-9, err_msg=name)
+
+
+def test_equal_to_sklearn():
+    rng = np.random.default_rng(5)
+    rows = np.stack([rng.permutation(30) for _ in range(40)])
+    valid = np.ones(rows.shape, bool)
+    targets = tuple(rng.permutation(30)[: rng.integers(1, 30)] for _ in range(40))
+    relevant, scores = np.zeros((40, 30)), np.zeros((40, 30))
+    for row, (listed, items) in enumerate(zip(rows, targets, strict=True)):
+        relevant[row, items], scores[row, listed] = 1, np.arange(30, 0, -1)
+    precision = [average_precision_score(r, s) for r, s in zip(relevant, scores, strict=True)]
+    np.testing.assert_allclose(average_precision(rows, valid, targets), precision, atol=1e-9)
+    ndcg = ndcg_at_k(rows, valid, targets, 10).mean()
+    assert ndcg == pytest.approx(ndcg_score(relevant, scores, k=10), abs=1e-9)
+    hits = [top_k_accuracy_score([items[0]], s[None], k=5, labels=range(30))
+            for items, s in zip(targets, scores, strict=True)]  # fmt: skip
+    one = tuple(items[:1] for items in targets)
+    assert hit_at_k(rows, valid, one, 5).tolist() == hits
 
 
 def test_an_interval_covers_the_truth_about_as_often_as_it_says():

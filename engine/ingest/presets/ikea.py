@@ -1,0 +1,100 @@
+"""IKEA: products, and the rooms in which they were photographed together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from engine.dataset import DatasetSettings
+from engine.ingest.mapping import Mapping, TableMapping
+from engine.ingest.presets.preset import Form, PictureColumn, Preset
+from engine.ingest.presets.shelf import Shelf
+from engine.ingest.readers import LINE
+
+_PRODUCTS = "{ikea_,}products.{csv,parquet}"
+_STANDS_IN = "{ikea_,}room_items.{csv,parquet}"
+_ROOMS = "{ikea_,}rooms.{csv,parquet}"
+
+
+def _items(shelf: Shelf) -> Iterator[tuple[Path, pl.LazyFrame]]:
+    columns = ("item_id", "name", "type", "color", "size", "description")
+    products = shelf.table(_PRODUCTS, columns).select(LINE, *columns)
+    kind = pl.col("type").str.strip_chars()
+    title = pl.concat_str("name", kind.str.to_lowercase(), separator=" ", ignore_nulls=True)
+    yield shelf.one(_PRODUCTS), products.with_columns(title=title)
+
+
+def _facts(shelf: Shelf) -> Iterator[tuple[Path, pl.LazyFrame]]:
+    stands = shelf.table(_STANDS_IN, ("room", "item_id"))
+    yield (
+        shelf.one(_STANDS_IN),
+        stands.select(
+            LINE,
+            head=pl.format("item:{}", "item_id"),
+            relation=pl.lit("stands_in"),
+            tail=pl.col("room"),
+        ),
+    )
+    if shelf.all(_ROOMS):
+        rooms = shelf.table(_ROOMS, ("room", "room_type"))
+        yield (
+            shelf.one(_ROOMS),
+            rooms.select(
+                LINE, head=pl.col("room"), relation=pl.lit("is_a"), tail=pl.col("room_type")
+            ),
+        )
+
+
+_MAPPING = Mapping(
+    settings=DatasetSettings(
+        name="IKEA rooms",
+        terms="Non-commercial research; names, texts and pictures belong to Inter IKEA Systems",
+        attribution=(
+            "I. Tautkute, A. Możejko, W. Stokowiec, T. Trzciński, Ł. Brocki, K. Marasek. What "
+            "looks good with my sofa: multimodal search engine for interior design. FedCSIS 2017"
+        ),
+    ),
+    items=TableMapping(
+        files=_PRODUCTS,
+        columns={
+            "item_id": "item_id",
+            "title": "title",
+            "description": "description",
+            "categories": ("type",),
+            "attributes": ("color", "size"),
+        },
+    ),
+    triples=TableMapping(
+        files=_STANDS_IN, columns={"head": "head", "relation": "relation", "tail": "tail"}
+    ),
+)
+_MAKE = {"items": _items, "triples": _facts}
+
+IKEA = Preset(
+    name="ikea",
+    origin="github.com/IvonaTau/ikea",
+    forms=(
+        Form(
+            "as Parquet: ikea_products, ikea_room_items and ikea_rooms, photos in a column",
+            _MAPPING,
+            also=("{ikea_,}products.parquet",),
+            make=_MAKE,
+            pictures=PictureColumn("{ikea_,}products.parquet", "item_id", "image"),
+        ),
+        Form(
+            "as CSV: products, room_items and rooms, photos in images/",
+            _MAPPING.model_copy(update={"picture_files": "images/{item_id}.*"}),
+            make=_MAKE,
+        ),
+    ),
+    notes=("A catalogue without events: which products stand in which room are triples.",),
+    hints={
+        "*.p": (
+            "a pickle can run any code when it is opened, so none is; write its tables as CSV: "
+            "products.csv (item_id, name, type, color, size, description), room_items.csv "
+            "(room, item_id) and rooms.csv (room, room_type)"
+        )
+    },
+)
