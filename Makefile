@@ -11,7 +11,7 @@ DEMO_READY := $(VENV)/.demo-installed
 DEV_READY := $(VENV)/.dev-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench notebooks docs clean
+.PHONY: help demo test lint types bench bench-all notebooks docs clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /  make \1\t/' | expand -t 22
@@ -32,7 +32,10 @@ lint: $(DEV_READY) ## ruff, the format, and which package may import which
 types: $(DEV_READY) ## mypy, strict
 	$(BIN)/mypy
 
-bench: bench-demo bench-online-retail bench-encoders bench-graph bench-retrieval bench-rerank bench-serving bench-explain ## every benchmark
+bench: bench-demo bench-online-retail bench-encoders bench-graph bench-retrieval bench-rerank bench-serving bench-explain bench-compare ## every benchmark
+
+bench-all: $(DEV_READY) ## redo every benchmark, and print what moved against the committed figures
+	$(BIN)/python -m benchmarks.bench_all
 
 bench-%: $(DEV_READY) ## one benchmark, into benchmarks/results
 	$(BIN)/python -m benchmarks.$(subst -,_,$*)

