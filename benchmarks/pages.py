@@ -24,7 +24,7 @@ TITLES = {
     "rerank": "The reranker: time and scene",
     "serving": "Serving: under load, under fire",
     "explain": "Reasons and the assistant",
-    "compare": "The comparison: one table, four data sets",
+    "compare": "The comparison: everyone on four data sets",
 }
 
 

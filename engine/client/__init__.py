@@ -12,6 +12,7 @@ from engine.client.connection import ApiError
 from engine.scene import Scene
 from engine.serve.fields import FiltersBody, RecentEvent
 from engine.serve.item_schemas import ItemBody, ItemChangesBody
+from engine.serve.schemas import Reasons
 from engine.types import Event, EventKind, Item, Likeness
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "ItemBody",
     "ItemChangesBody",
     "Likeness",
+    "Reasons",
     "RecentEvent",
     "Scene",
 ]

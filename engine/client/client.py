@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, TypeAdapter
 
-from engine.client.connection import Connection
+from engine.client.connection import Connection, Query
 from engine.scene import Scene
 from engine.serve.fields import FiltersBody, RecentEvent
 from engine.serve.item_schemas import ItemBody, ItemChangesBody, StoredItemAnswer
@@ -29,8 +29,10 @@ from engine.serve.schemas import (
     ListAnswer,
     ObserveAnswer,
     OptionsAnswer,
+    Reasons,
     ShoppersAnswer,
 )
+from engine.serve.written_schemas import WrittenAnswer
 from engine.types import Event, Likeness
 
 _EVENTS = TypeAdapter(tuple[Event, ...])
@@ -88,8 +90,11 @@ class Client:
         filters: FiltersBody | None = None,
         events: Sequence[RecentEvent] = (),
         explain: bool = True,
-    ) -> ListAnswer:
+        reasons: Reasons = Reasons.RULES,
+    ) -> WrittenAnswer:
         """The best items for a user in a scene; see :meth:`engine.recommend.Engine.recommend`.
+
+        With ``reasons`` written, a language model words them, where the server has one.
 
         Raises:
             ApiError: The server refused, as from every method here.
@@ -103,8 +108,9 @@ class Client:
             filters=filters,
             events=[_json(event) for event in events],
             explain=explain,
+            reasons=str(reasons),
         )
-        return self._server.ask("POST", "/v1/recommend", ListAnswer, body=body)
+        return self._server.ask("POST", "/v1/recommend", WrittenAnswer, body=body)
 
     def rank(
         self,
@@ -135,10 +141,19 @@ class Client:
         return self._server.ask("POST", "/v1/search", ListAnswer, body=body)
 
     def similar(
-        self, item_id: str, *, k: int = 10, likeness: Likeness = Likeness.ALL
+        self,
+        item_id: str,
+        *,
+        k: int = 10,
+        likeness: Likeness = Likeness.ALL,
+        filters: FiltersBody | None = None,
     ) -> ListAnswer:
-        """Items like one item."""
-        query: dict[str, str | int] = {"k": k, "likeness": str(likeness)}
+        """Items like one item.
+
+        Raises:
+            ValueError: The filters have a list of ids in ``only``, which this call cannot carry.
+        """
+        query: Query = {"k": k, "likeness": str(likeness), **_as_query(filters)}
         return self._server.ask("GET", f"{_item(item_id)}/similar", ListAnswer, query=query)
 
     def complements(
@@ -246,3 +261,18 @@ def _with_picture(body: ItemChangesBody, picture: bytes | None) -> dict[str, obj
     known = body.model_dump(mode="json", exclude_unset=True, exclude={"picture"})
     own = picture if picture is not None else body.picture
     return known if own is None else {**known, "picture": _json(own)}
+
+
+def _as_query(filters: FiltersBody | None) -> dict[str, str | int | list[str]]:
+    """Filters as parameters of a query."""
+    if filters is None:
+        return {}
+    if filters.only:
+        raise ValueError("similar takes no list of ids in filters.only: use rank for such a list")
+    named = filters.model_dump(exclude_defaults=True, exclude={"only"})
+    pairs = [f"{name}={value}" for name, value in named.pop("attributes", {}).items()]
+    found = {
+        name: list(value) if isinstance(value, tuple) else str(value)
+        for name, value in named.items()
+    }
+    return {**found, **({"attributes": pairs} if pairs else {})}

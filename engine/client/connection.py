@@ -14,6 +14,8 @@ from engine.serve.problems import Problem
 Answer = TypeVar("Answer", bound=BaseModel)
 BUSY = frozenset({429, 503})
 LONGEST_WAIT_S = 30.0
+Query = Mapping[str, str | int | list[str]]
+"""Parameters of a call; a list is one parameter several times."""
 
 
 class ApiError(Exception):
@@ -51,7 +53,7 @@ class Connection:
         answer: type[Answer],
         *,
         body: object = None,
-        query: Mapping[str, str | int] | None = None,
+        query: Query | None = None,
         again: bool = True,
     ) -> Answer:
         """The answer to one call.
@@ -77,7 +79,7 @@ class Connection:
         path: str,
         *,
         body: object = None,
-        query: Mapping[str, str | int] | None = None,
+        query: Query | None = None,
         again: bool = True,
     ) -> httpx.Response:
         """The response to one call; as :meth:`ask`."""

@@ -18,6 +18,7 @@ from engine.client import (
     FiltersBody,
     ItemBody,
     ItemChangesBody,
+    Reasons,
     Scene,
 )
 
@@ -164,3 +165,24 @@ def test_what_is_taken_away_from_an_item_is_said():
     with server.client() as client:
         client.patch_item("a", ItemChangesBody(brand=None, price=2.0), picture=b"abc")
     assert server.body() == {"brand": None, "price": 2.0, "picture": "YWJj"}
+
+
+def test_filters_of_similar_travel_in_the_query():
+    server = Server(answered())
+    filters = FiltersBody(brands=("A&B", "C"), max_price=3.5, attributes={"colour": "red"})
+    server.client().similar("tea", filters=filters)
+    query = server.asked[-1].url.params
+    assert query.get_list("brands") == ["A&B", "C"]
+    assert float(query["max_price"]) == 3.5
+    assert query.get_list("attributes") == ["colour=red"]
+    with pytest.raises(ValueError, match="rank"):
+        server.client().similar("tea", filters=FiltersBody(only=("a",)))
+
+
+def test_who_wrote_the_reasons_is_asked_and_told():
+    slot = {"by_model": 0, "from_cache": 0, "by_rules": 0, "note": "no model"}
+    server = Server(answered({**LIST, "writing": slot}))
+    found = server.client().recommend("ann", reasons=Reasons.WRITTEN)
+    assert server.body()["reasons"] == "written"
+    assert found.writing is not None
+    assert found.writing.note == "no model"
