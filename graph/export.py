@@ -11,9 +11,10 @@ import networkx as nx
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 import torch
-from torch_geometric.data import HeteroData  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
+    from torch_geometric.data import HeteroData  # type: ignore[import-untyped]
+
     from graph.kg import KnowledgeGraph
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
@@ -96,6 +97,8 @@ def write_graphml(
 
 def hetero(kg: KnowledgeGraph) -> HeteroData:
     """The graph as PyG's HeteroData: local rows, ``edge_weight``, ``edge_time`` if timed."""
+    from torch_geometric.data import HeteroData  # PyG: only who asks waits for it
+
     data = HeteroData()
     for t, name in enumerate(kg.node_types):
         data[name].num_nodes = kg.offsets[t + 1] - kg.offsets[t]

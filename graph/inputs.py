@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from graph.adjacency import Adjacency
 from graph.config import GraphConfig
 from graph.fold_in import embed_items, fit_item_map, interest
 from graph.kg import KnowledgeGraph
-from graph.propagation import Adjacency
 from graph.schema import Floats, GraphTables, NodeType, Relation, decayed_weight
 from graph.spectral import align, spectral_state
 from graph.vectors import join_items, split_items, unit_or

@@ -6,17 +6,20 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import networkx as nx
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from numpy.typing import NDArray
-from torch_geometric.data import HeteroData  # type: ignore[import-untyped]
 
 from graph import export
 from graph.edges import CompressedRows, Edges, EdgeType, Rows, Seconds, compress
 from graph.schema import Floats, GraphError, Ints
+
+if TYPE_CHECKING:
+    from torch_geometric.data import HeteroData  # type: ignore[import-untyped]
 
 FORMAT = 1
 FEW = 32

@@ -13,11 +13,11 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from graph.adjacency import Adjacency
 from graph.config import GraphConfig
 from graph.inputs import GraphInputs, Link
 from graph.kg import KnowledgeGraph
 from graph.neighbours import TimedRows
-from graph.propagation import Adjacency
 from graph.sampling import Batch, Sampler
 from graph.schema import Ints, NodeType, Relation
 

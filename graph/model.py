@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from graph.inputs import GraphInputs, Link
-from graph.propagation import RelationMean
 from graph.schema import NodeType
 from graph.vectors import MAX_POPULARITY, POPULARITY_SHARE, TASTE_SHARE, unit_or
 
@@ -55,6 +54,8 @@ class GraphModel(nn.Module):
     """
 
     def __init__(self, inputs: GraphInputs, layers: int, popularity_scale: float) -> None:
+        from graph.propagation import RelationMean  # PyG: only who trains waits for it
+
         super().__init__()
         n_items, width = inputs.taste.shape
         self.links = _useful(inputs.links, layers)

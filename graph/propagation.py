@@ -1,36 +1,17 @@
-"""One step of message passing along one relation."""
+"""One step of message passing along one relation.
+
+Imported where a network is built or trained: PyG takes a second, which no server should wait for.
+"""
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import scipy.sparse as sp
 import torch
 from torch import Tensor
 from torch_geometric.nn import MessagePassing  # type: ignore[import-untyped]
 
-
-@dataclass(frozen=True, slots=True)
-class Adjacency:
-    """A relation as sparse matrices.
-
-    Shapes: ``forward`` float32 ``[T, S]``, from S sources to T targets; ``backward`` float32
-    ``[S, T]``, its transpose, kept for the gradient.
-    """
-
-    forward: Tensor
-    backward: Tensor
-
-    @classmethod
-    def mean(cls, weights: sp.csr_array, device: torch.device) -> Adjacency:
-        """Rows scaled to sum to one: every target takes the weighted mean of its sources."""
-        degree = np.asarray(weights.sum(axis=1)).ravel()
-        scale = sp.diags_array(np.where(degree > 0, 1 / degree.clip(1e-30), 0.0))
-        rows = sp.csr_array(scale @ weights, dtype=np.float32)
-        return cls(_to_torch(rows, device), _to_torch(sp.csr_array(rows.T), device))
+from graph.adjacency import Adjacency
 
 
 class RelationMean(MessagePassing):  # type: ignore[misc]
@@ -72,16 +53,3 @@ class _SparseProduct(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
         return ctx.a_transposed @ grads[0], None, None
-
-
-def _to_torch(matrix: sp.csr_array, device: torch.device) -> Tensor:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.indptr.astype(np.int64)),
-            torch.from_numpy(matrix.indices.astype(np.int64)),
-            torch.from_numpy(matrix.data.astype(np.float32)),
-            size=matrix.shape,
-            check_invariants=False,
-            device=device,
-        )

@@ -17,7 +17,6 @@ from graph.kg import KnowledgeGraph
 from graph.losses import bpr, info_nce, sampled_softmax
 from graph.minibatch import Parts
 from graph.model import GraphModel, Noise
-from graph.propagation import RelationMean
 from graph.sampling import Batch, Draw
 from graph.schema import Floats, GraphError, GraphTables, Relation
 from graph.validation import Holdout, holdout, recall
@@ -238,6 +237,8 @@ def _items(model: GraphModel, inputs: GraphInputs) -> Floats:
 
 @torch.no_grad()
 def _users(inputs: GraphInputs, items: Floats) -> Floats:
+    from graph.propagation import RelationMean  # PyG: only who trains waits for it
+
     taste = torch.from_numpy(split_items(items)[0]).to(inputs.taste.device)
     users: Floats = join_users(RelationMean()(taste, inputs.readout)).cpu().numpy()
     return users

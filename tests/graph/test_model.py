@@ -9,8 +9,9 @@ import torch
 from planted_shop import NOW, Shop
 
 from graph import GraphConfig, GraphModel, KnowledgeGraph, build_graph
+from graph.adjacency import Adjacency
 from graph.inputs import Content, GraphInputs, graph_inputs
-from graph.propagation import Adjacency, RelationMean
+from graph.propagation import RelationMean
 from graph.train import Draw, batch_loss, step
 
 CONFIG = GraphConfig(width=16, batch_size=256, n_negatives=40)
