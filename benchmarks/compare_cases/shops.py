@@ -138,7 +138,7 @@ def movielens(data: Path, folder: Path) -> Shop:
     shares = np.linspace(0.5, 1.0, 5)[:-1]
     cuts = tuple(_midnight(events["timestamp"], float(share)) for share in shares)
     chosen_at = _midnight(events["timestamp"], 0.375)
-    return Shop("MovieLens", dataset, chosen_at, cuts, _once(104, FEWER), new_only=True)
+    return Shop("MovieLens", dataset, chosen_at, cuts, _few_people(), new_only=True)
 
 
 def _once(weeks: int, rerank: RerankConfig) -> tuple[EngineConfig, ...]:
@@ -157,6 +157,24 @@ def _once(weeks: int, rerank: RerankConfig) -> tuple[EngineConfig, ...]:
     )
     closed = first.model_copy(update={"graph": graph.model_copy(update={"epochs": 0})})
     return first, closed
+
+
+def _few_people() -> tuple[EngineConfig, ...]:
+    """As many settings as the others try: longer memories, smaller networks, less of the scene."""
+    first, closed = _once(104, FEWER)
+    long, longer = (_once(weeks, FEWER)[1] for weeks in (312, 520))
+    small = {"hidden": 16, "dropout": 0.5, "learning_rate": 1e-3, "epochs": 10}
+    changes: tuple[tuple[EngineConfig, dict[str, float]], ...] = (
+        (closed, {"scene_dropout": 0.5}),
+        (long, {"scene_dropout": 0.5}),
+        (long, small),
+        (longer, small),
+    )
+    changed = (
+        one.model_copy(update={"rerank": one.rerank.model_copy(update=change)})
+        for one, change in changes
+    )
+    return first, closed, long, longer, *changed
 
 
 def _taken(events: pl.DataFrame, user: str, item: str) -> pl.DataFrame:
