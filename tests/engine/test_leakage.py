@@ -59,14 +59,14 @@ def altered_future() -> pl.DataFrame:
 
 
 def stage_files(run: Path) -> dict[str, str]:
-    """Hash of every file of every stage, the training requests among them; keys left out."""
+    """Hash of every file of every stage of the training, its requests among them; keys left out."""
     stages = run.parent / ".stages"
     return {
         f"{file.relative_to(stages).parts[0].rsplit('-', 1)[0]}/{file.name}": file_hash(file)
         for file in stages.rglob("*")
         if file.is_file()
         and file.parent != stages  # how long each stage took
-        and file.relative_to(stages).parts[0] != "vectors"
+        and not file.relative_to(stages).parts[0].startswith(("vectors", "baselines"))
     }
 
 

@@ -241,10 +241,14 @@ def test_users_of_an_experiment_are_answered_by_the_run_of_their_variant(family,
         eventually(lambda: "no-such-run" in told_problem(client), "what is wrong is told")
         assert answered_by(client, early) == {ids["new"]}  # the plan before holds
     write_plan(rules, {"name": "old"}, {"name": "new", "run": str(family / "two")})
+    sides = Counter(side_of(plan, user) for user in (*users, *early))
+
+    def counted() -> dict[str, int]:
+        return {arm["name"]: arm["counted"] for arm in reported(family, rules, tmp_path)["arms"]}
+
+    eventually(lambda: counted() == sides, "everyone has had the two seconds")
     told = reported(family, rules, tmp_path)
     arms = {arm["name"]: arm for arm in told["arms"]}
-    sides = Counter(side_of(plan, user) for user in (*users, *early))
-    assert {name: arm["counted"] for name, arm in arms.items()} == sides
     assert arms["old"]["mean"] == 0
     assert arms["new"]["mean"] == pytest.approx(1 - len(early) / sides["new"])
     assert told["uplifts"][0]["absolute"]["low"] > 0

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -158,7 +159,9 @@ def code_cells(book: NotebookNode) -> list[NotebookNode]:
 
 
 def kinds(cell: NotebookNode) -> list[tuple[str, list[str]]]:
-    return [(output.output_type, sorted(output.get("data", ()))) for output in cell.outputs]
+    """What a cell shows; a stream may come in one piece or in several, as the clock will."""
+    each = [(output.output_type, sorted(output.get("data", ()))) for output in cell.outputs]
+    return [kind for kind, _ in groupby(each)]
 
 
 def texts(book: NotebookNode) -> Iterator[str]:
