@@ -99,9 +99,10 @@ def compare(shop: Shop, folder: Path, seeds: Sequence[int]) -> Compared:
     events = load_interactions(shop.dataset, loaded.vocabulary)
     asked = first_baskets(events, shop.as_of_unix_s, min_users=shop.config.min_users)
     asked = asked.sample(shop.max_requests, seed=0)
-    seeing = ndcg_of_each(loaded, asked, [(one, None) for one in told_all])
-    unseeing = ndcg_of_each(loaded, asked, [(one, hidden) for one in told_less])
-    ours, theirs = np.mean(seeing, axis=0), np.mean(unseeing, axis=0)
+    rankers = [*((one, None) for one in told_all), *((one, hidden) for one in told_less)]
+    each = ndcg_of_each(loaded, asked, rankers)
+    n = len(told_all)
+    ours, theirs = np.mean(each[:n], axis=0), np.mean(each[n:], axis=0)
     gain = difference_interval(ours, theirs)
     return Compared(shop, float(ours.mean()), float(theirs.mean()), gain, len(asked))
 

@@ -6,63 +6,25 @@ attributes or times.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
+from engine.evaluate.baselines.sas_rec import SelfAttention, item_table
 from graph import GraphTables
 from retrieval.sequence import NextItem, Padded, SequenceConfig
 
 
 def sas_rec(past: GraphTables, config: SequenceConfig) -> NextItem:
-    """An untrained SASRec for the items of a past."""
-    return SasRec(past.n_items, config)
+    """An untrained SASRec for the items of a past.
+
+    With cross-entropy over many items instead of one negative it is still hard to beat (Klenitskiy
+    and Vasilev 2023, arXiv:2309.07602; Petrov and Macdonald 2023, arXiv:2308.07192).
+    """
+    return SelfAttention(past.n_items, config)
 
 
 def gru4rec(past: GraphTables, config: SequenceConfig) -> NextItem:
     """An untrained GRU4Rec for the items of a past."""
     return Gru4Rec(past.n_items, config)
-
-
-class SasRec(NextItem):
-    """Self-attention over learned positions (Kang and McAuley 2018, arXiv:1808.09781).
-
-    With cross-entropy over many items instead of one negative it is still hard to beat (Klenitskiy
-    and Vasilev 2023, arXiv:2309.07602; Petrov and Macdonald 2023, arXiv:2308.07192).
-    """
-
-    def __init__(self, n_items: int, config: SequenceConfig) -> None:
-        super().__init__()
-        self.config, self.n_items = config, n_items
-        self.item, self.position = _table(n_items, config), _table(config.max_events, config)
-        self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(
-                config.width,
-                config.heads,
-                dim_feedforward=4 * config.width,
-                dropout=config.dropout,
-                activation="gelu",
-                batch_first=True,
-                norm_first=True,
-            )
-            for _ in range(config.layers)
-        )
-        self.norm, self.dropout = nn.LayerNorm(config.width), nn.Dropout(config.dropout)
-
-    def items(self, rows: Tensor | None = None) -> Tensor:
-        """See :meth:`NextItem.items`."""
-        found: Tensor = self.item.weight if rows is None else self.item(rows)
-        return found
-
-    def forward(self, batch: Padded) -> Tensor:
-        """See :meth:`NextItem.forward`."""
-        steps = torch.arange(batch.item.shape[1], device=batch.item.device)
-        ago = (batch.valid.sum(dim=1, keepdim=True) - 1 - steps).clamp(min=0)
-        x = self.dropout(self.item(batch.item) * self.config.width**0.5 + self.position(ago))
-        later = steps[:, None] < steps[None, :]
-        for layer in self.layers:
-            x = layer(x, src_mask=later)
-        states: Tensor = self.norm(x)
-        return states
 
 
 class Gru4Rec(NextItem):
@@ -74,7 +36,7 @@ class Gru4Rec(NextItem):
     def __init__(self, n_items: int, config: SequenceConfig) -> None:
         super().__init__()
         self.config, self.n_items = config, n_items
-        self.item = _table(n_items, config)
+        self.item = item_table(n_items, config)
         self.gru = nn.GRU(config.width, 2 * config.width, config.layers, batch_first=True)
         self.out, self.dropout = (
             nn.Linear(2 * config.width, config.width),
@@ -90,9 +52,3 @@ class Gru4Rec(NextItem):
         """See :meth:`NextItem.forward`."""
         states: Tensor = self.out(self.dropout(self.gru(self.dropout(self.item(batch.item)))[0]))
         return states
-
-
-def _table(n: int, config: SequenceConfig) -> nn.Embedding:
-    table = nn.Embedding(n, config.width)
-    nn.init.normal_(table.weight, std=0.02)
-    return table

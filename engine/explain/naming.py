@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import combinations
+from typing import TypeVar
 
 from engine.explain import lexicon_chinese
 from engine.explain.lexicon import SMALL_WORDS, WORDS
 from engine.explain.sheet import Sheet
 from engine.explain.wording import tidy
+
+A = TypeVar("A", str, tuple[str, ...])
 
 MAX_NAME_WORDS = 8
 _TOKEN = re.compile(r"[^\W_]+(?:['’.\-][^\W_]+)*")
@@ -65,8 +68,21 @@ def names_in(sheet: Sheet) -> Names:
 
     A name that speaks (a verb, a "you", too many words) is none: a title may hold an instruction.
     """
-    found: dict[tuple[str, ...], set[Name]] = {}
-    item, category = set(_aliases(sheet.title)), set(_aliases(sheet.category or ""))
+    return names_by(_aliases, _brand_aliases, sheet)
+
+
+def names_by(
+    aliases: Callable[[str], Iterable[A]], of_brand: Callable[[str], Iterable[A]], sheet: Sheet
+) -> dict[A, frozenset[Name]]:
+    """What each alias may stand for, in whatever a language writes its aliases.
+
+    Args:
+        aliases: Of a title, a category or another thing.
+        of_brand: Of a brand.
+        sheet: What is named.
+    """
+    found: dict[A, set[Name]] = {}
+    item, category = set(aliases(sheet.title)), set(aliases(sheet.category or ""))
     for alias in item | category:
         both = alias in item and alias in category
         kind = Named.BOTH if both else Named.ITEM if alias in item else Named.CATEGORY
@@ -74,15 +90,15 @@ def names_in(sheet: Sheet) -> Names:
     things = {deed.thing for deed in sheet.deeds} | {other.thing for other in sheet.company}
     for thing in sorted(filter(None, things)):
         if thing != sheet.category:
-            for alias in _aliases(thing):
+            for alias in aliases(thing):
                 found.setdefault(alias, set()).add(Name(Named.THING, thing))
-    for alias in _brand_aliases(sheet.brand):
+    for alias in of_brand(sheet.brand or ""):
         found.setdefault(alias, set()).add(Name(Named.BRAND))
     return {alias: frozenset(names) for alias, names in found.items()}
 
 
-def _brand_aliases(brand: str | None) -> Iterable[tuple[str, ...]]:
-    whole = _whole(brand or "")
+def _brand_aliases(brand: str) -> Iterable[tuple[str, ...]]:
+    whole = _whole(brand)
     return [whole] if whole and _is_plain(whole) else []
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from engine.explain.lexicon_chinese import is_of_known_words, speaks
-from engine.explain.naming import Name, Named
+from engine.explain.naming import Name, names_by
 from engine.explain.sheet import Sheet
 from engine.explain.wording import tidy
 
@@ -23,21 +23,13 @@ HanNames = dict[str, frozenset[Name]]
 
 def han_names_in(sheet: Sheet) -> HanNames:
     """Every way to name in Chinese what the sheet holds; a name that speaks is none."""
-    found: dict[str, set[Name]] = {}
-    item, category = set(_aliases(sheet.title)), set(_aliases(sheet.category or ""))
-    for alias in item | category:
-        both = alias in item and alias in category
-        kind = Named.BOTH if both else Named.ITEM if alias in item else Named.CATEGORY
-        found[alias] = {Name(kind)}
-    things = {deed.thing for deed in sheet.deeds} | {other.thing for other in sheet.company}
-    for thing in sorted(filter(None, things)):
-        if thing != sheet.category:
-            for alias in _aliases(thing):
-                found.setdefault(alias, set()).add(Name(Named.THING, thing))
-    brand = tidy(sheet.brand or "").lower()
-    if HAN.search(brand) and not speaks(brand) and not is_of_known_words(brand):
-        found.setdefault(brand, set()).add(Name(Named.BRAND))
-    return {alias: frozenset(names) for alias, names in found.items()}
+    return names_by(_aliases, _brand_aliases, sheet)
+
+
+def _brand_aliases(brand: str) -> Iterator[str]:
+    name = tidy(brand).lower()
+    if HAN.search(name) and not speaks(name) and not is_of_known_words(name):
+        yield name
 
 
 def _aliases(title: str) -> Iterator[str]:

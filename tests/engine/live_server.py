@@ -77,3 +77,19 @@ def _healthy(server: LiveServer) -> bool:
         return httpx.get(f"{server.url}/health", timeout=5).status_code == 200
     except httpx.TransportError:
         return False
+
+
+def health(server: LiveServer) -> dict:
+    """What the server tells of itself; nothing of it while it cannot answer."""
+    try:
+        answer = httpx.get(f"{server.url}/health", timeout=10)
+    except httpx.TransportError:
+        return {"workers_ready": 0, "each": [], "notice": ""}
+    if answer.status_code != 200:
+        return {"workers_ready": 0, "each": [], "notice": ""}
+    return answer.json()
+
+
+def workers(server: LiveServer) -> list[int]:
+    """Process ids of the workers that answer."""
+    return [worker["pid"] for worker in health(server)["each"]]

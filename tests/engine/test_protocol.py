@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_events import VIEW, interactions
 
 from engine.errors import DataError
 from engine.evaluate import Ranked, Requests, evaluate, first_baskets
@@ -12,26 +13,6 @@ from engine.evaluate.tune import Tuning, validation_set
 from engine.interactions import Interactions
 
 CUT = 1000
-PURCHASE, VIEW = 3, 0
-
-
-def interactions(rows, n_users=4, n_items=6) -> Interactions:
-    """Events from rows of (user, item, time, session, place[, kind])."""
-    rows = sorted(((*row, PURCHASE)[:6] for row in rows), key=lambda row: (row[0], row[2]))
-    table = np.array(rows, np.int64).reshape(-1, 6)
-    user, item, at, session, place, kind = (column.copy() for column in table.T)
-    return Interactions(
-        user=user,
-        item=item,
-        kind=kind.astype(np.int8),
-        at_unix_s=at,
-        value=np.ones(len(user), np.float32),
-        session=session,
-        place=place,
-        n_users=n_users,
-        n_items=n_items,
-        n_places=4,
-    )
 
 
 def shop() -> Interactions:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from live_server import LiveServer, free_port, start_server
+from live_server import LiveServer, free_port, start_server, workers
 
 from engine.recommend import Engine
 from engine.scene import Scene
@@ -317,16 +317,11 @@ def test_health_tells_the_run(client, engine):
 # ---------------------------------------------------------------- sudden death
 
 
-def engine_workers(client: httpx.Client) -> list[int]:
-    answer = client.get("/health")
-    return [worker["pid"] for worker in answer.json()["each"]] if answer.is_success else []
-
-
-def test_a_worker_that_dies_is_replaced(client, engine):
-    [before] = engine_workers(client)
+def test_a_worker_that_dies_is_replaced(server, client, engine):
+    [before] = workers(server)
     os.kill(before, signal.SIGKILL)
     give_up_at = time.monotonic() + 120
-    while engine_workers(client) in ([], [before]):
+    while workers(server) in ([], [before]):
         assert time.monotonic() < give_up_at, "no worker came back"
         time.sleep(0.2)
     here = engine.recommend("u", Scene(time=engine.as_of), k=3)

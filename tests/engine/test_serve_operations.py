@@ -23,7 +23,7 @@ from pathlib import Path
 import httpx
 import planted
 import pytest
-from live_server import ROOT, LiveServer, start_server
+from live_server import ROOT, LiveServer, health, start_server, workers
 from typer.testing import CliRunner
 
 from engine import cli_experiment
@@ -131,22 +131,8 @@ def eventually(holds: Callable[[], object], what: str) -> None:
         time.sleep(0.05)
 
 
-def health(server: LiveServer) -> dict:
-    try:
-        answer = httpx.get(f"{server.url}/health", timeout=10)
-    except httpx.TransportError:
-        return {"workers_ready": 0, "each": [], "notice": ""}
-    if answer.status_code != 200:
-        return {"workers_ready": 0, "each": [], "notice": ""}
-    return answer.json()
-
-
 def served(server: LiveServer) -> list[str]:
     return [worker["run_id"] for worker in health(server)["each"]]
-
-
-def workers(server: LiveServer) -> list[int]:
-    return [worker["pid"] for worker in health(server)["each"]]
 
 
 def stored_events(folder: Path) -> set[str]:

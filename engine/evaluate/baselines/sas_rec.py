@@ -83,7 +83,10 @@ class SelfAttention(NextItem):
     def __init__(self, n_items: int, config: SequenceConfig) -> None:
         super().__init__()
         self.config, self.n_items = config, n_items
-        self.item, self.position = _table(n_items, config), _table(config.max_events, config)
+        self.item, self.position = (
+            item_table(n_items, config),
+            item_table(config.max_events, config),
+        )
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
                 config.width,
@@ -129,7 +132,8 @@ def _last(histories: Histories, n: int) -> Histories:
     return Histories.of(owner[kept], item, at, n_users=len(histories))
 
 
-def _table(n: int, config: SequenceConfig) -> nn.Embedding:
+def item_table(n: int, config: SequenceConfig) -> nn.Embedding:
+    """Untrained vectors of ``n`` items or positions, small enough for dot products."""
     table = nn.Embedding(n, config.width)
     nn.init.normal_(table.weight, std=0.02)
     return table

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,15 +29,14 @@ class CornacBpr:
         Raises:
             MissingExtraError: Cornac is not installed.
         """
-        with _cornac() as models:
-            model = models.BPR(
-                k=self.factors,
-                max_iter=self.epochs,
-                learning_rate=self.learning_rate,
-                lambda_reg=self.regularisation,
-                num_threads=1,
-                seed=self.seed,
-            )
+        model = _models().BPR(
+            k=self.factors,
+            max_iter=self.epochs,
+            learning_rate=self.learning_rate,
+            lambda_reg=self.regularisation,
+            num_threads=1,
+            seed=self.seed,
+        )
         return _fitted(model, purchases, self.seed)
 
 
@@ -56,8 +53,7 @@ class CornacEase:
         Raises:
             MissingExtraError: Cornac is not installed.
         """
-        with _cornac() as models:
-            model = models.EASE(lamb=self.l2, posB=self.positive_only, verbose=False)
+        model = _models().EASE(lamb=self.l2, posB=self.positive_only, verbose=False)
         return _fitted(model, purchases, 0)
 
 
@@ -78,17 +74,16 @@ class CornacVae:
         Raises:
             MissingExtraError: Cornac is not installed.
         """
-        with _cornac() as models:
-            model = models.VAECF(
-                k=self.factors,
-                autoencoder_structure=[self.hidden],
-                act_fn="tanh",
-                likelihood="mult",
-                n_epochs=self.epochs,
-                learning_rate=self.learning_rate,
-                beta=self.beta,
-                seed=self.seed,
-            )
+        model = _models().VAECF(
+            k=self.factors,
+            autoencoder_structure=[self.hidden],
+            act_fn="tanh",
+            likelihood="mult",
+            n_epochs=self.epochs,
+            learning_rate=self.learning_rate,
+            beta=self.beta,
+            seed=self.seed,
+        )
         return _fitted(model, purchases, self.seed)
 
 
@@ -118,10 +113,9 @@ def _fitted(model: Any, purchases: Purchases, seed: int) -> CornacScores:  # noq
     return CornacScores(model, purchases.n_columns)
 
 
-@contextmanager
-def _cornac() -> Iterator[Any]:
+def _models() -> Any:  # noqa: ANN401 - a module
     try:
         from cornac import models  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError as error:
         raise MissingExtraError("cornac", "peers") from error
-    yield models
+    return models
