@@ -10,17 +10,22 @@ import hashlib
 import hmac
 import secrets
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, Engine, bindparam, select
+from sqlalchemy import Connection, Engine, bindparam, func, select
 
 from engine.store.records import Erased, Erasure
 from engine.store.schema import erasure_salt, erasures
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+READ_AT_ONCE = 500
+"""Users that one query asks about."""
 _SALT = select(erasure_salt.c.salt)
-_COVERING = select(erasures.c.seq).where(
-    erasures.c.digest == bindparam("digest"), erasures.c.at_us >= bindparam("at_us")
+_LAST = (
+    select(erasures.c.digest, func.max(erasures.c.at_us))
+    .where(erasures.c.digest.in_(bindparam("digests", expanding=True)))
+    .group_by(erasures.c.digest)
 )
 _SINCE = select(erasures).where(erasures.c.seq > bindparam("seq")).order_by(erasures.c.seq)
 
@@ -56,14 +61,27 @@ class ErasureLog:
             },
         )
 
-    def covers(self, connection: Connection, user_id: str, at_us: int) -> bool:
-        """Whether a user was erased at a moment or later: what comes of it now comes too late."""
+    def covered(self, connection: Connection, seen: Sequence[tuple[str, int]]) -> list[bool]:
+        """Of users and moments: was the user erased then or later? What comes of it is too late.
+
+        Args:
+            connection: Of the transaction that would write it.
+            seen: Ids of users, each with microseconds since 1970.
+        """
         salt = self._salt or connection.execute(_SALT).scalar_one_or_none()
         if salt is None:
-            return False
+            return [False] * len(seen)
         self._salt = salt
-        asked = {"digest": _digest(salt, user_id), "at_us": at_us}
-        return connection.execute(_COVERING, asked).first() is not None
+        digests = [_digest(salt, user_id) for user_id, _ in seen]
+        erased_us: dict[str, int] = {}
+        for start in range(0, len(digests), READ_AT_ONCE):
+            asked = {"digests": digests[start : start + READ_AT_ONCE]}
+            for digest, at_us in connection.execute(_LAST, asked):
+                erased_us[digest] = at_us
+        return [
+            erased_us.get(digest, -1) >= at_us
+            for digest, (_, at_us) in zip(digests, seen, strict=True)
+        ]
 
     def since(self, seq: int) -> list[Erasure]:
         """Erasures after the one with a number; 0 gives all."""

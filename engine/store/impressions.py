@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, bindparam, delete, select
@@ -36,8 +37,11 @@ class ImpressionTable:
     def __init__(self, reads: Engine, writes: Engine, erasures: ErasureLog) -> None:
         self._reads, self._writes = reads, writes
         self._erasures = erasures
-        self._insert = insert_new(impressions, by="request_id", dialect=reads.dialect.name)
-        self._name = insert_new(feature_names, by="names_hash", dialect=reads.dialect.name)
+        dialect = reads.dialect.name
+        self._head = insert_new(impressions, "request_id", dialect=dialect)
+        self._slot = insert_new(impression_slots, "request_id", "rank", dialect=dialect)
+        self._input = insert_new(impression_inputs, "request_id", dialect=dialect)
+        self._name = insert_new(feature_names, "names_hash", dialect=dialect)
 
     def log(self, shown: Sequence[Impression]) -> int:
         """Store lists; a known ``request_id`` is passed over.
@@ -52,21 +56,26 @@ class ImpressionTable:
         """
         rows = [(_head_row(one), _slot_rows(one), _input_row(one)) for one in shown]
         named = {_names_hash(one.seen.names): one.seen.names for one in shown if one.seen}
-        stored = 0
+        names = [{"names_hash": key, "names": json.dumps(of)} for key, of in named.items()]
         with self._writes.begin() as connection:
-            for digest, names in named.items():
-                row = {"names_hash": digest, "names": json.dumps(names)}
-                connection.execute(self._name, row)
-            for head, slots, inputs in rows:
-                if self._erasures.covers(connection, head["user_id"], head["at_us"]):
-                    continue
-                if connection.execute(self._insert, head).rowcount:
-                    stored += 1
-                    if slots:
-                        connection.execute(impression_slots.insert(), slots)
-                    if inputs:
-                        connection.execute(impression_inputs.insert(), inputs)
-        return stored
+            if names:
+                connection.execute(self._name, names)
+            late = self._erasures.covered(
+                connection, [(h["user_id"], h["at_us"]) for h, *_ in rows]
+            )
+            kept = [row for row, is_late in zip(rows, late, strict=True) if not is_late]
+            known = _known(connection, [head["request_id"] for head, *_ in kept])
+            # A list that comes twice in one delivery is the first of the two.
+            new = {h["request_id"]: (h, *of) for h, *of in reversed(kept)}
+            new = {id_: of for id_, of in new.items() if id_ not in known}
+            for insert, wanted in (
+                (self._head, [head for head, _, _ in new.values()]),
+                (self._slot, [slot for _, slots, _ in new.values() for slot in slots]),
+                (self._input, [one for _, _, one in new.values() if one]),
+            ):
+                if wanted:
+                    connection.execute(insert, wanted)
+        return len(new)
 
     def find(self, request_id: str) -> Impression | None:
         """The list that answered a request; None if none was logged.
@@ -148,6 +157,15 @@ class ImpressionTable:
             )
             for head in heads
         ]
+
+
+def _known(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Which of some lists are stored already."""
+    known: set[str] = set()
+    for start in range(0, len(ids), READ_AT_ONCE):
+        asked = impressions.c.request_id.in_(ids[start : start + READ_AT_ONCE])
+        known.update(connection.execute(select(impressions.c.request_id).where(asked)).scalars())
+    return known
 
 
 def _slots(connection: Connection, ids: Sequence[str]) -> Mapping[str, Sequence[Slot]]:
@@ -239,5 +257,6 @@ def _input_row(shown: Impression) -> dict[str, Any] | None:
     }
 
 
-def _names_hash(names: Sequence[str]) -> str:
+@lru_cache(maxsize=64)
+def _names_hash(names: tuple[str, ...]) -> str:
     return hashlib.blake2b("\0".join(names).encode(), digest_size=8).hexdigest()

@@ -13,7 +13,7 @@ _INSERT: dict[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
 }
 
 
-def insert_new(table: Table, *, by: str, dialect: str) -> Insert:
+def insert_new(table: Table, *by: str, dialect: str) -> Insert:
     """An insert that passes over rows whose key is taken, and counts the others."""
-    insert = _INSERT[dialect](table).on_conflict_do_nothing(index_elements=[by])
+    insert = _INSERT[dialect](table).on_conflict_do_nothing(index_elements=by)
     return insert.execution_options(preserve_rowcount=True)

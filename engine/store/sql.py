@@ -63,7 +63,7 @@ class EventStore:
     def __init__(self, engine: Engine, *, max_events_per_user: int = 1000) -> None:
         self._reads = engine
         self._writes = for_writing(engine)
-        self._insert = insert_new(events, by="event_id", dialect=engine.dialect.name)
+        self._insert = insert_new(events, "event_id", dialect=engine.dialect.name)
         self._max_events_per_user = max_events_per_user
         self.erasures = ErasureLog(self._reads)
         self.shown = ImpressionTable(self._reads, self._writes, self.erasures)
