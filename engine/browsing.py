@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from engine.offering import Offering
 from engine.recommendation import Recommendation
 from engine.runtime import Run
 from engine.similar import Likeness, similar_list
+from engine.types import Item
 
 
 class Browsing(Offering):
@@ -73,11 +75,16 @@ class Browsing(Offering):
         live = self._live.picture_file(item_id)
         if live is not None:
             return live
-        if not image or "://" in image or not pictures:
-            return None
-        path = (self._run.folder / image).resolve()
-        inside = path.is_relative_to((self._run.folder / pictures).resolve())
-        return path if inside and path.is_file() else None
+        return _picture_file(self._run.folder, pictures, image) if image and pictures else None
+
+    def has_picture(self, item: Item) -> bool:
+        """Whether :meth:`picture_path` has a file for an item's record; reads no store."""
+        if self._live.has_picture(item.item_id):
+            return True
+        pictures = self._run.settings.pictures
+        return bool(
+            item.image and pictures and _picture_there(self._run.folder, pictures, item.image)
+        )
 
     @property
     def dataset_settings(self) -> DatasetSettings:
@@ -98,3 +105,17 @@ class Browsing(Offering):
     def run(self) -> Run:
         """The loaded run."""
         return self._run
+
+
+def _picture_file(folder: Path, pictures: str, image: str) -> Path | None:
+    if "://" in image:
+        return None
+    path = (folder / image).resolve()
+    inside = path.is_relative_to((folder / pictures).resolve())
+    return path if inside and path.is_file() else None
+
+
+@lru_cache(maxsize=100_000)
+def _picture_there(folder: Path, pictures: str, image: str) -> bool:
+    """Asked for every item of every list; a run's pictures stay what they are."""
+    return _picture_file(folder, pictures, image) is not None

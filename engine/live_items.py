@@ -150,6 +150,10 @@ class LiveItems:
         self._table.put(LiveRecord(item_id, True, text, self._fingerprint, b"", name))
         self.catch_up()
 
+    def has_picture(self, item_id: str) -> bool:
+        """Whether a live item was given a picture."""
+        return item_id in self._pictures
+
     def picture_file(self, item_id: str) -> Path | None:
         """A file with the picture of a live item, made when it is first asked for."""
         name = self._pictures.get(item_id)

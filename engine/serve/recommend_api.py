@@ -3,6 +3,7 @@
 # No ``from __future__ import annotations``: LitServe reads the annotations as objects.
 
 import logging
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,9 @@ from engine.serve.schemas import (
 )
 
 LOG = logging.getLogger(__name__)
+SWITCH_S = 0.001
+"""How long the thread that writes to the log may hold up one that answers; Python's own choice is
+as long as an answer takes."""
 
 
 class RecommendAPI(LitAPI):  # type: ignore[misc]
@@ -54,6 +58,7 @@ class RecommendAPI(LitAPI):  # type: ignore[misc]
         from engine.serve.engines import open_engines
 
         torch.set_num_threads(self.threads)
+        sys.setswitchinterval(SWITCH_S)
         if device.startswith("cuda"):
             torch.cuda.set_device(device)  # what is placed on "cuda" then lies on this one
         self.engines = open_engines(self.run, self.store_url, self.rules)

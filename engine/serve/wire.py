@@ -79,6 +79,6 @@ def picture_url(engine: Engine, item: Item) -> str | None:
     """Where a page finds the picture of an item."""
     if item.image is not None and item.image.startswith(("https://", "http://")):
         return item.image
-    if engine.picture_path(item.item_id) is None:
+    if not engine.has_picture(item):
         return None
     return f"/pictures/{quote(item.item_id, safe='')}"
