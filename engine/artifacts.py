@@ -143,6 +143,22 @@ class Lineage:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """Files that were compared with their manifest, and how they lay on the disk then.
+
+    Hashing a run takes a good part of the time in which it opens; a process that opens one again
+    need not, while size and time of change of its files are what they were.
+    """
+
+    files: Mapping[Path, tuple[str, int, int]]
+    """File to hash, bytes, and time of change in nanoseconds."""
+
+    def covers(self, path: Path, expected: str) -> bool:
+        """Whether a file was found as expected, and nobody wrote to it since."""
+        return self.files.get(path) == (expected, *_stamp(path))
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What a run is, and the hash of every file that makes it so."""
 
@@ -179,12 +195,39 @@ class Manifest:
         return manifest
 
     @classmethod
-    def verify(cls, folder: Path) -> Manifest:
+    def check(cls, folder: Path) -> Checked:
+        """:meth:`verify` a run, for :meth:`verify` in another process to pass over.
+
+        Raises:
+            ManifestError: As there.
+        """
+        stamps = {}
+        for name, expected in cls._read(folder).files.items():
+            path = folder / name
+            stamp = _stamp(path)  # before the hash, lest a change slips in between
+            _check_file(path, expected)
+            stamps[path] = (expected, *stamp)
+        return Checked(stamps)
+
+    @classmethod
+    def verify(cls, folder: Path, checked: Checked | None = None) -> Manifest:
         """Read a run's manifest and check every file against it.
+
+        Args:
+            folder: The run.
+            checked: Files that need not be read again.
 
         Raises:
             ManifestError: A file is missing or altered, or the format is another.
         """
+        manifest = cls._read(folder)
+        for name, expected in manifest.files.items():
+            if checked is None or not checked.covers(folder / name, expected):
+                _check_file(folder / name, expected)
+        return manifest
+
+    @classmethod
+    def _read(cls, folder: Path) -> Manifest:
         if not (folder / MANIFEST_FILE).is_file():
             raise ManifestError(
                 f"{folder} is not a run: it has no {MANIFEST_FILE}; make one with vitrine train"
@@ -199,15 +242,24 @@ class Manifest:
         try:
             if found.get("lineage"):
                 found["lineage"] = Lineage(**found["lineage"])
-            manifest = cls(**found)
+            return cls(**found)
         except TypeError as error:
             raise ManifestError(f"{folder / MANIFEST_FILE}: {error}; train again") from error
-        for name, expected in manifest.files.items():
-            path = folder / name
-            if not path.is_file() or file_hash(path) != expected:
-                state = "altered" if path.is_file() else "missing"
-                raise ManifestError(f"{path}: {state} since training; train again or restore it")
-        return manifest
+
+
+def _check_file(path: Path, expected: str) -> None:
+    if not path.is_file() or file_hash(path) != expected:
+        state = "altered" if path.is_file() else "missing"
+        raise ManifestError(f"{path}: {state} since training; train again or restore it")
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Bytes of a file, and when it was changed, in nanoseconds; zeros where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_size, found.st_mtime_ns
 
 
 def file_hash(path: Path) -> str:

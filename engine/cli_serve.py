@@ -121,14 +121,17 @@ def start(
     store_url: str | None = None,
 ) -> None:
     """Listen until stopped."""
-    from engine.serve.app import HOSTS
-    from engine.serve.app import serve as listen
-    from engine.serve.line import LineSettings
+    from engine.serve.addresses import HOSTS
+    from engine.serve.line_settings import LineSettings
+    from engine.serve.nursery import start_nursery
 
     if host not in HOSTS:
         raise typer.BadParameter(f"got {host!r}, expected one of {', '.join(HOSTS)}")
     port = port or free_port(HOSTS[host])
     must_be_free(HOSTS[host], port)
+    start_nursery(threads)
+    from engine.serve.app import serve as listen
+
     console.print(Text(f"Open http://{host}:{port}  (Ctrl-C stops)"), soft_wrap=True)
     listen(
         run,

@@ -15,7 +15,7 @@ from typing import Self
 
 import numpy as np
 
-from engine.artifacts import STATE_FOLDER
+from engine.artifacts import STATE_FOLDER, Checked
 from engine.asking import (
     Wanted,
     allowed_candidates,
@@ -64,7 +64,12 @@ class Engine(People):
 
     @classmethod
     def open(
-        cls, run: str | Path, *, store_url: str | None = None, rules: Path | None = None
+        cls,
+        run: str | Path,
+        *,
+        store_url: str | None = None,
+        rules: Path | None = None,
+        checked: Checked | None = None,
     ) -> Engine:
         """Open a run.
 
@@ -73,13 +78,14 @@ class Engine(People):
             store_url: SQLAlchemy URL of the event store; by default SQLite in the run's folder.
             rules: Folder that may hold ``policy.yaml`` and ``experiments.yaml``, which are read
                 again when they change; by default the run's ``state``.
+            checked: Files of the run that another process has hashed; by default all are, here.
 
         Raises:
             DataError: The policy or the experiments cannot be used.
             ManifestError: A file of the run is missing or altered.
             ProbeError: The encoder gives other vectors than in training.
         """
-        loaded = load_run(Path(run))
+        loaded = load_run(Path(run), checked)
         if store_url is None:
             state = loaded.folder / STATE_FOLDER
             state.mkdir(exist_ok=True)

@@ -15,7 +15,7 @@ import polars as pl
 from encoders import Encoder, ProbeMismatch, check_probe, load_probe
 from encoders.gates import Gates, load_gates
 from engine import layout
-from engine.artifacts import Manifest, load_record, read_json
+from engine.artifacts import Checked, Manifest, load_record, read_json
 from engine.config import EngineConfig
 from engine.content import PARTS, Content
 from engine.dataset import DatasetSettings
@@ -146,14 +146,18 @@ class Catalogue:
         return made
 
 
-def load_run(folder: Path) -> Run:
+def load_run(folder: Path, checked: Checked | None = None) -> Run:
     """Read a run and check it: every file's hash, then the encoder against the run's probe.
+
+    Args:
+        folder: The run.
+        checked: Files that another process has hashed.
 
     Raises:
         ManifestError: A file is missing, altered or of another format.
         ProbeError: The encoder gives other vectors than in training.
     """
-    manifest = Manifest.verify(folder)
+    manifest = Manifest.verify(folder, checked)
     settings = dict(manifest.settings)
     settings.pop("encoder_id", None)
     config = EngineConfig.model_validate(settings)

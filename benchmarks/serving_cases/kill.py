@@ -52,13 +52,13 @@ class Crowd:
 
     def write(self) -> None:
         """Post one event after another until told to stop."""
-        while not self.done.is_set():
-            try:
-                with httpx.Client(base_url=self.server.url, timeout=30) as client:
+        with httpx.Client(base_url=self.server.url, timeout=30) as client:
+            while not self.done.is_set():
+                try:
                     self._post(client)
-            except httpx.TransportError:
-                self.failed += 1
-                time.sleep(0.05)
+                except httpx.TransportError:
+                    self.failed += 1
+                    time.sleep(0.05)
 
     def _post(self, client: httpx.Client) -> None:
         while not self.done.is_set():

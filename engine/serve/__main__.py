@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from engine.serve.app import serve
-from engine.serve.line import LineSettings
+from engine.serve.line_settings import LineSettings
+from engine.serve.nursery import start_nursery
 
 
 def main() -> None:
     """Read the command line and serve until stopped."""
     usual = LineSettings()
-    parser = argparse.ArgumentParser(prog="python -m engine.serve", description=serve.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m engine.serve",
+        description="Serve a run over HTTP until the process is stopped.",
+    )
     parser.add_argument(
         "run", type=Path, help="run folder that training wrote, or a family of runs"
     )
@@ -27,6 +30,9 @@ def main() -> None:
     parser.add_argument("--update-every-s", type=float, help="learn from the store, and publish")
     parser.add_argument("--rules", type=Path, help="folder of policy.yaml and experiments.yaml")
     given = parser.parse_args()
+    start_nursery(given.threads)
+    from engine.serve.app import serve  # a second of imports, while the nursery does its own
+
     serve(
         given.run,
         host=given.host,

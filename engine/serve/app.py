@@ -16,10 +16,12 @@ from typing import TypedDict, Unpack
 
 from fastapi import Depends, FastAPI
 
+from engine.artifacts import Manifest
 from engine.drift_file import DRIFT_FILE
 from engine.errors import RunError
 from engine.llm.settings import settings_from_environment
 from engine.publish import STATE_FOLDER, current_run, family_of, store_url_of
+from engine.serve.addresses import HOSTS
 from engine.serve.chat_routes import chat_routes
 from engine.serve.desk import Desk
 from engine.serve.door import Door
@@ -28,8 +30,9 @@ from engine.serve.item_routes import item_change_routes, item_routes, public_rou
 from engine.serve.learning import Learner, Learning
 from engine.serve.lifeline import die_with_parent
 from engine.serve.limits import BodyLimits
-from engine.serve.line import LineSettings
+from engine.serve.line_settings import LineSettings
 from engine.serve.meters import Meters
+from engine.serve.nursery import start_nursery
 from engine.serve.openapi import install_openapi
 from engine.serve.people_routes import people_routes
 from engine.serve.policy_routes import policy_routes
@@ -43,9 +46,6 @@ from engine.serve.scribe import Scribe
 from engine.serve.supervise import Server
 from engine.serve.web_page import mount_page
 from engine.serve.written_routes import recommend_routes
-
-HOSTS = {"localhost": "127.0.0.1", "127.0.0.1": "127.0.0.1", "0.0.0.0": "0.0.0.0", "::": "::"}  # noqa: S104
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +99,21 @@ def create_server(run: Path, **options: Unpack[ServeOptions]) -> Server:
 
     Raises:
         RunError: There is no such folder, or nothing is published in it.
+        ManifestError: A file of the run is missing or altered.
         DataError: The environment names settings that cannot be read.
     """
     settings = ServeSettings(**options)
     if not run.is_dir():
         raise RunError(f"got {str(run)!r}, expected a run folder: train one with `vitrine train`")
     family = family_of(run)
-    served = run if family is None else current_run(family)
+    served = (run if family is None else current_run(family)).resolve()
     api = RecommendAPI(
-        served.resolve(),
+        served,
         store_url=settings.store_url or store_url_of(run),
         threads=settings.threads,
         batch=settings.line.batch,
         rules=None if settings.rules is None else settings.rules.resolve(),
+        checked=Manifest.check(served),  # while the nursery imports; workers need not do it again
     )
     server = Server(
         api,
@@ -152,11 +154,9 @@ def serve(
     if host not in HOSTS:
         raise ValueError(f"got host {host!r}, expected one of {', '.join(HOSTS)}")
     settings = ServeSettings(**options)
+    start_nursery(settings.threads)
     server = create_server(run, **options)
     (settings.safety or Safety.from_environment()).warn_of(host)
-    for variable in THREAD_VARIABLES:
-        os.environ.setdefault(variable, str(settings.threads))
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads must not burn a core
     os.register_at_fork(after_in_child=die_with_parent)
     for stop in (signal.SIGTERM, signal.SIGINT):  # the latter is ignored in a background job
         signal.signal(stop, _stop)

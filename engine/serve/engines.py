@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine.artifacts import Checked
 from engine.experiments.routing import Engines
 from engine.filters import FilterColumns
 from engine.recommend import Engine
@@ -11,20 +12,23 @@ from engine.serve.schemas import Call, ObserveRequest
 from engine.serve.warm_up import warm_up
 
 
-def open_engines(run: Path, store_url: str, rules: Path | None = None) -> Engines:
+def open_engines(
+    run: Path, store_url: str, rules: Path | None = None, checked: Checked | None = None
+) -> Engines:
     """Open a run and those of its experiments, each warm before it answers anybody.
 
     Args:
         run: That is served.
         store_url: The store of all of them.
         rules: Folder of the policy and the experiments; None is that of the run.
+        checked: Files that need not be hashed again.
 
     Raises:
         VitrineError: One of them cannot be opened, or a file of rules cannot be used.
     """
 
     def opened(folder: Path, rules: Path | None) -> Engine:
-        engine = Engine.open(folder, store_url=store_url, rules=rules)
+        engine = Engine.open(folder, store_url=store_url, rules=rules, checked=checked)
         engine.prepare_changes()
         engine.run.catalogue.derived(FilterColumns.of)  # else the first filter would wait for it
         warm_up(engine, store_url)

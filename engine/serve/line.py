@@ -28,6 +28,7 @@ from litserve.utils import LitAPIStatus, LoopResponseType  # type: ignore[import
 from starlette.responses import Response
 
 from engine.serve.line_end import LineEnd
+from engine.serve.line_settings import LineSettings
 from engine.serve.messages import FRAME, Answered, Hello, Output, Written, framed, unframed
 from engine.serve.problems import Problem
 from engine.serve.repeat import repeatable
@@ -41,20 +42,6 @@ TOO_BUSY = Problem(status=503, detail="more calls wait than can be answered soon
 FORGET_AFTER_S = 1.0
 
 Delivery = tuple[str, tuple[object, str, LoopResponseType, int]]
-
-
-@dataclass(frozen=True, slots=True)
-class LineSettings:
-    """How long the line may grow, and how it is handed out."""
-
-    longest: int = 64
-    """Calls that may wait; the next one is refused."""
-    batch: int = 8
-    """Calls that a worker gets at once, at most."""
-    timeout_s: float = 30.0
-    """A call that waited longer is not worth an answer."""
-    stuck_s: float = 60.0
-    """A worker that is silent for longer over what it has in hand is killed, and replaced."""
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from fastapi import HTTPException
 from litserve import LitAPI  # type: ignore[import-untyped]
 from pydantic import BaseModel
 
+from engine.artifacts import Checked
 from engine.serve.answer_loop import AnswerLoop
 from engine.serve.lifeline import die_with_parent
 from engine.serve.messages import Answered, Output, Spent, Written
@@ -39,12 +40,14 @@ class RecommendAPI(LitAPI):  # type: ignore[misc]
         threads: int,
         batch: int = 1,
         rules: Path | None = None,
+        checked: Checked | None = None,
     ) -> None:
         super().__init__(api_path="/v1/recommend", loop=AnswerLoop(), max_batch_size=batch)
         self.run = run
         self.store_url = store_url
         self.threads = threads
         self.rules = rules
+        self.checked = checked
 
     def setup(self, device: str) -> None:
         """Open the run; once per worker.
@@ -61,7 +64,7 @@ class RecommendAPI(LitAPI):  # type: ignore[misc]
         sys.setswitchinterval(SWITCH_S)
         if device.startswith("cuda"):
             torch.cuda.set_device(device)  # what is placed on "cuda" then lies on this one
-        self.engines = open_engines(self.run, self.store_url, self.rules)
+        self.engines = open_engines(self.run, self.store_url, self.rules, self.checked)
         self.engine = self.engines.usual
 
     def decode_request(self, request: Call) -> Call:

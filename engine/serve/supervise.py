@@ -28,7 +28,8 @@ from litserve.utils import WorkerSetupStatus  # type: ignore[import-untyped]
 
 from engine.errors import RunError
 from engine.publish import current_run
-from engine.serve.line import Line, LineSettings
+from engine.serve.line import Line
+from engine.serve.line_settings import LineSettings
 from engine.serve.nursery import nursery
 from engine.serve.recommend_api import RecommendAPI
 

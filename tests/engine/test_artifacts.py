@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine import artifacts
 from engine.artifacts import (
     Manifest,
     load_arrays,
@@ -131,10 +132,27 @@ def test_one_flipped_bit_is_found_and_named(sealed, name):
         Manifest.verify(sealed)
 
 
-def test_a_missing_file_is_found_and_named(sealed):
+def test_checked_files_are_not_hashed_again_unless_somebody_wrote_to_them(sealed, monkeypatch):
+    checked = Manifest.check(sealed)
+    hashed = []
+    monkeypatch.setattr(artifacts, "file_hash", lambda path: hashed.append(path.name) or "another")
+    assert Manifest.verify(sealed, checked).files
+    assert hashed == []
+    one = sealed / "one.bin"
+    os.utime(one, ns=(0, one.stat().st_mtime_ns + 1))
+    with pytest.raises(ManifestError, match=r"one\.bin: altered"):
+        Manifest.verify(sealed, checked)
+    assert hashed == ["one.bin"]
+    one.unlink()
+    with pytest.raises(ManifestError, match=r"one\.bin: missing"):
+        Manifest.verify(sealed, checked)
+
+
+@pytest.mark.parametrize("check", [Manifest.check, Manifest.verify])
+def test_a_missing_file_is_found_and_named(sealed, check):
     (sealed / "part" / "two.bin").unlink()
     with pytest.raises(ManifestError, match=r"two\.bin: missing"):
-        Manifest.verify(sealed)
+        check(sealed)
 
 
 def test_another_format_is_refused_with_a_way_out(sealed):

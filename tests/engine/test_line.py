@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import pytest
 from fastapi import HTTPException, Response
 
-from engine.serve.line import MOST_TRIES, Line, LineSettings
+from engine.serve.line import MOST_TRIES, Line
 from engine.serve.line_end import LineEnd
+from engine.serve.line_settings import LineSettings
 from engine.serve.messages import FRAME, Answered, Hello, Spent, Written, framed, unframed
 from engine.serve.repeat import repeatable
 from engine.serve.schemas import (

@@ -11,7 +11,8 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from engine.cli import app
-from engine.serve.line import Line, LineSettings
+from engine.serve.line import Line
+from engine.serve.line_settings import LineSettings
 from engine.serve.meters import Meters
 
 ROOT = Path(__file__).parents[2]
