@@ -10,6 +10,7 @@ import typer
 from rich.text import Text
 
 from engine.cli_find import RunFolder
+from engine.evaluate.asked_for import Protocol
 from engine.progress import ConsoleReporter
 from engine.terminal import complaints, console
 
@@ -20,7 +21,8 @@ Figures = Annotated[
 
 EVALUATE_EPILOG = (
     "Example: vitrine evaluate data/shop runs/shop --json runs/shop.json\n\n"
-    "Example: vitrine evaluate data/shop runs/shop --report runs/shop.html"
+    "Example: vitrine evaluate data/shop runs/shop --report runs/shop.html\n\n"
+    "Example: vitrine evaluate data/shop runs/shop --protocol new-users"
 )
 COMPARE_EPILOG = "Example: vitrine compare runs/shop runs/shop-new --dataset data/shop"
 
@@ -33,19 +35,25 @@ def evaluate(
         Path | None,
         typer.Option(dir_okay=False, metavar="FILE.html", help="Write a page to look at here."),
     ] = None,
+    protocol: Annotated[Protocol, typer.Option(help="What is asked for.")] = Protocol.FIRST_BASKETS,
 ) -> None:
     """Measure a run, and the usual baselines, on what happened after its training ended.
 
     The run must have been trained with --as-of or --hold-out-weeks: each user's first basket
-    from that moment on is the test. The page of --report is one file that needs nothing else:
-    tables, plots, checks, lists, and how they were made.
+    from that moment on is the test, or what --protocol says. The page of --report is one file that
+    needs nothing else: tables, plots, checks, lists, and how they were made.
     """
     from engine.evaluate.html_report import html_report
     from engine.evaluate.run import evaluate_run
 
     with ConsoleReporter(console) as reporter:
         compared = evaluate_run(
-            dataset, run, reporter=reporter, out=out, command=_command(dataset, run, out, report)
+            dataset,
+            run,
+            reporter=reporter,
+            out=out,
+            command=_command(dataset, run, out, report, protocol),
+            protocol=protocol,
         )
     console.print(compared.table.to_rich())
     console.print(compared.channels.to_rich())
@@ -85,9 +93,12 @@ def compare(
         write_figures(out, compared)
 
 
-def _command(dataset: Path, run: Path, out: Path | None, report: Path | None) -> str:
+def _command(
+    dataset: Path, run: Path, out: Path | None, report: Path | None, protocol: Protocol
+) -> str:
     """The command as a person would type it again."""
     words = ["vitrine", "evaluate", str(dataset), str(run)]
     words += ["--json", str(out)] if out else []
     words += ["--report", str(report)] if report else []
+    words += [] if protocol is Protocol.FIRST_BASKETS else ["--protocol", protocol]
     return shlex.join(words)

@@ -179,11 +179,17 @@ class Engine(People):
         return Preview(tuple(before), tuple(after))
 
     def rank_rows(
-        self, user_id: str, moment: Moment, k: int, *, new_only: bool = False
+        self,
+        user_id: str,
+        moment: Moment,
+        k: int,
+        *,
+        new_only: bool = False,
+        events: Sequence[Event] = (),
     ) -> tuple[Ints, Floats]:
         """Item rows and scores of a list, best first: what evaluation needs of an answer."""
         self._live.catch_up()
-        live = self.store.history(user_id)
+        live = self._acts(user_id, events)
         scored = score(self._run, Asked(user_id, moment, live), k)
         allowed = allowed_candidates(self._run, scored, (), new_only=new_only)
         ruling = self.house.compiled(self._run.config.policy, self._run)
@@ -282,10 +288,7 @@ class Engine(People):
         allowed: Bools | None = None,
         events: Sequence[Event] = (),
     ) -> Asked:
-        run = self._run
-        live = self.store.history(user_id)
-        if events:
-            live = sorted([*live, *events], key=lambda event: event.timestamp)
+        run, live = self._run, self._acts(user_id, events)
         return Asked(
             self._forgotten.known_as(run, user_id),
             self.moment_of(scene),
@@ -333,6 +336,11 @@ class Engine(People):
         rows = np.array([row for row in found if row is not None], dtype=np.int64)
         resting: Bools = np.isin(scored.recalled.candidates.rows, rows)
         return resting
+
+    def _acts(self, user_id: str, events: Sequence[Event]) -> Sequence[Event]:
+        """What a user did, of the store and of a request, oldest first."""
+        live = self.store.history(user_id)
+        return sorted([*live, *events], key=lambda event: event.timestamp) if events else live
 
     def _encode_words(self, text: str) -> Floats:
         vector: Floats = self._run.encoder.encode_texts([text])[0]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.artifacts import load_arrays, read_json, save_arrays, write_json
+from engine.evaluate.asked_for import Protocol
 from engine.evaluate.baselines.families import FAMILIES
 from engine.evaluate.protocol import EvaluationSet
 from engine.evaluate.rankers import Scores
@@ -39,7 +40,11 @@ class Baselines:
 
 
 def tuned_baselines(
-    asked: EvaluationSet, tuning: Tuning, dataset_hash: str, stages: StageCache
+    asked: EvaluationSet,
+    tuning: Tuning,
+    dataset_hash: str,
+    stages: StageCache,
+    protocol: Protocol = Protocol.FIRST_BASKETS,
 ) -> Baselines:
     """What every family reaches, from the cache where it lies there.
 
@@ -48,6 +53,7 @@ def tuned_baselines(
         tuning: How hard to try.
         dataset_hash: Of what the requests were made from.
         stages: Keeps the scores.
+        protocol: What ``asked`` was made by.
 
     Raises:
         DataError: The days before the cut hold no basket to tune on.
@@ -67,6 +73,7 @@ def tuned_baselines(
         "cut": str(asked.cut_unix_s),
         "tuning": str(tuning),
         "families": repr(FAMILIES),
+        "protocol": protocol,
     }
     folder = stages.run("baselines", reads, make)
     known, arrays = read_json(folder / "methods.json"), load_arrays(folder / "scores.safetensors")

@@ -98,12 +98,14 @@ class EvaluationSet:
 
     def new_items(self) -> EvaluationSet:
         """The same requests with only the targets that are new to their user; others leave."""
-        owner, item = flat_targets(self.targets)
-        is_new = ~self.had_by(owner, item)
-        ends = np.searchsorted(owner[is_new], np.arange(1, len(self)))
-        new = tuple(np.split(item[is_new], ends))
-        kept = np.bincount(owner[is_new], minlength=len(self)) > 0
-        return replace(self, targets=new, new_only=True)._keep(kept)
+        owner, item = self._new_targets()
+        ends = np.searchsorted(owner, np.arange(1, len(self)))
+        new = tuple(np.split(item, ends))
+        return replace(self, targets=new, new_only=True)._keep(self.ask_for_new())
+
+    def ask_for_new(self) -> Bools:
+        """Which requests :meth:`new_items` keeps, bool ``[B]``."""
+        return np.bincount(self._new_targets()[0], minlength=len(self)) > 0
 
     def had_before(self, user: Ints, item: Ints) -> Bools:
         """Whether each user of ``user`` had the item beside it before the cut; both ``[E]``."""
@@ -135,6 +137,11 @@ class EvaluationSet:
         keep = np.zeros(len(self), np.bool_)
         keep[np.random.default_rng(seed).permutation(len(self))[:n_requests]] = True
         return self._keep(keep)
+
+    def _new_targets(self) -> tuple[Ints, Ints]:
+        owner, item = flat_targets(self.targets)
+        is_new = ~self.had_by(owner, item)
+        return owner[is_new], item[is_new]
 
     def _keep(self, mask: Bools) -> EvaluationSet:
         targets = tuple(items for items, kept in zip(self.targets, mask, strict=True) if kept)

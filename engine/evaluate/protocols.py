@@ -12,11 +12,52 @@ from typing import Literal
 
 import numpy as np
 
-from engine.evaluate.protocol import Baskets, Bools, EvaluationSet, had_by_at_least, of_kind
+from engine.evaluate.asked_for import Protocol
+from engine.evaluate.protocol import (
+    Baskets,
+    Bools,
+    EvaluationSet,
+    first_baskets,
+    had_by_at_least,
+    of_kind,
+)
 from engine.interactions import Interactions, Ints
 from engine.types import KINDS, EventKind
 
 Unit = Literal["basket", "event"]
+
+
+def ask(
+    protocol: Protocol,
+    interactions: Interactions,
+    cut_unix_s: int,
+    *,
+    min_users: int,
+    offered: Bools,
+) -> EvaluationSet:
+    """The requests of a protocol, from a cut in time on.
+
+    Args:
+        protocol: What is asked for.
+        interactions: All events.
+        cut_unix_s: Methods learn from the events strictly before it.
+        min_users: Buyers that a candidate has before the cut; new items have none.
+        offered: Items that may be recommended, bool ``[I]``; for new items alone.
+
+    Raises:
+        DataError: Nothing can be asked for.
+    """
+    match protocol:
+        case Protocol.FIRST_BASKETS:
+            return first_baskets(interactions, cut_unix_s, min_users=min_users)
+        case Protocol.NEXT_BASKETS:
+            return next_baskets(interactions, cut_unix_s, min_users=min_users)
+        case Protocol.LAST_BASKETS:
+            return leave_last_out(interactions, cut_unix_s, min_users=min_users)
+        case Protocol.NEW_USERS:
+            return user_cold_start(interactions, cut_unix_s, min_users=min_users)
+        case Protocol.NEW_ITEMS:
+            return item_cold_start(interactions, cut_unix_s, offered=offered)
 
 
 def leave_last_out(

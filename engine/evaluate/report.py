@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
+import numpy as np
 from rich.table import Table as RichTable
 
 from engine.evaluate.bootstrap import Interval, Resampling, mean_interval
@@ -32,10 +33,10 @@ class Figures:
     ) -> Figures:
         """Average the scores of one method."""
         return cls(
-            recall=mean_interval(scores.recall, resampling),
-            ndcg=mean_interval(scores.ndcg, resampling),
-            hit=mean_interval(scores.hit, resampling),
-            n_users=len(scores.user),
+            recall=mean_interval(scores.recall, resampling, scores.user),
+            ndcg=mean_interval(scores.ndcg, resampling, scores.user),
+            hit=mean_interval(scores.hit, resampling, scores.user),
+            n_users=len(np.unique(scores.user)),
             settings=settings,
         )
 

@@ -12,6 +12,7 @@ import torch
 
 from engine.dataset import Dataset
 from engine.errors import DataError
+from engine.evaluate.asked_for import Protocol
 from engine.evaluate.beyond import BeyondAccuracy, beyond_accuracy
 from engine.evaluate.bootstrap import Interval, ratio_interval
 from engine.evaluate.cached_baselines import Baselines, tuned_baselines
@@ -22,7 +23,8 @@ from engine.evaluate.figures_file import write_figures
 from engine.evaluate.items import ItemFacts
 from engine.evaluate.leakage import LeakageReport, Learned, check_leakage
 from engine.evaluate.metrics import hits
-from engine.evaluate.protocol import EvaluationSet, Ranked, first_baskets
+from engine.evaluate.protocol import EvaluationSet, Ranked
+from engine.evaluate.protocols import ask
 from engine.evaluate.provenance import Provenance
 from engine.evaluate.rankers import Scores, check_rules, measure
 from engine.evaluate.reliability import Reliability, reliability_of
@@ -78,13 +80,15 @@ def evaluate_run(
     reporter: Reporter | None = None,
     out: Path | None = None,
     command: str | None = None,
+    protocol: Protocol = Protocol.FIRST_BASKETS,
 ) -> Comparison:
-    """Measure a run on each user's first basket from the run's ``as_of`` on.
+    """Measure a run on what users did from the run's ``as_of`` on, by default their first basket.
 
     The cut is the moment that the run was trained up to, so nothing that it is asked for can
     have been learned. Baselines are tuned on the 28 days before the cut, refitted, and asked
     the same requests; their figures are cached, as they do not depend on the run. Events of the
-    run's own store are not read.
+    run's own store are not read. Where users are asked about after they did something else, no
+    method is told of that but one row of ours, which says so.
 
     Args:
         dataset_folder: The dataset that the run was trained on.
@@ -92,21 +96,22 @@ def evaluate_run(
         reporter: Told how far the work is.
         out: Writes the figures there as JSON, and the tables beside it as Markdown.
         command: What made the figures, as a person would type it again.
+        protocol: What is asked for.
 
     Raises:
-        DataError: The run was trained on another dataset.
+        DataError: The run was trained on another dataset, or nothing can be asked for.
     """
     reporter = reporter or Silent()
     dataset = Dataset.open(dataset_folder)
     with as_trained(run) as engine:
-        asked = requests_of(engine.run, dataset)
+        asked = requests_of(engine.run, dataset, protocol=protocol)
         stages = StageCache(run.parent / ".stages", reporter)
         tuning = Tuning(min_users=max(1, engine.run.config.min_users))
-        baselines = tuned_baselines(asked, tuning, dataset.hash, stages)
+        baselines = tuned_baselines(asked, tuning, dataset.hash, stages, protocol)
         reporter.begin("evaluate", cached=False)
         made_by = command or shlex.join(["vitrine", "evaluate", str(dataset_folder), str(run)])
         provenance = Provenance.of(dataset, engine.run, made_by)
-        asking = _Asking(engine, asked, dataset, reporter)
+        asking = _Asking(engine, asked, dataset, reporter, protocol)
         checks = asking.checks(validation_set(asked, tuning))
         outcome = _compared(asking, baselines, provenance, checks)
     if out is not None:
@@ -118,14 +123,20 @@ def evaluate_run(
     return outcome
 
 
-def requests_of(run: Run, dataset: Dataset, min_users: int | None = None) -> EvaluationSet:
-    """First baskets from a run's cut on.
+def requests_of(
+    run: Run,
+    dataset: Dataset,
+    min_users: int | None = None,
+    protocol: Protocol = Protocol.FIRST_BASKETS,
+) -> EvaluationSet:
+    """What is asked for from a run's cut on.
 
     Args:
         run: Gives the cut and the facets.
         dataset: What it was trained on.
         min_users: Buyers that a candidate has before the cut; None is what the run was trained
             to recommend.
+        protocol: First baskets, or another.
 
     Raises:
         DataError: The run was trained on another dataset, or nothing lies after its cut.
@@ -143,7 +154,8 @@ def requests_of(run: Run, dataset: Dataset, min_users: int | None = None) -> Eva
             "ask about: train again with --hold-out-weeks 4, and evaluate that run"
         )
     fewest = max(1, run.config.min_users) if min_users is None else min_users
-    return first_baskets(events, run.manifest.as_of_unix_s, min_users=fewest)
+    offered = run.world.items.recommendable
+    return ask(protocol, events, run.manifest.as_of_unix_s, min_users=fewest, offered=offered)
 
 
 def surroundings_of(run: Run) -> Surroundings:
@@ -159,10 +171,13 @@ class _Asking:
     asked: EvaluationSet
     dataset: Dataset
     reporter: Reporter
+    protocol: Protocol
 
-    def answers(self, asked: EvaluationSet, *, with_scene: bool = True) -> tuple[Answers, Scores]:
+    def answers(
+        self, asked: EvaluationSet, *, with_scene: bool = True, told: bool = False
+    ) -> tuple[Answers, Scores]:
         """Lists that keep to the rules, and what they are worth."""
-        ranker = EngineRanker(self.engine, asked, with_scene=with_scene)
+        ranker = EngineRanker(self.engine, asked, with_scene=with_scene, told=told)
         ranker.reporter = self.reporter
         answers = ranker.answer(asked.requests, K, new_only=asked.new_only)
         check_rules(OURS, answers.ranked, asked)
@@ -193,8 +208,9 @@ def _compared(
     ranker = EngineRanker(engine, asked, with_scene=True)
     best_all, best_new = baselines.best_all, baselines.best_new
     theirs = baselines.scores[best_all][0].ndcg
-    rows = (*_our_rows(every, new, no_scene, engine.run_id), *_their_rows(baselines))
-    title = f"{provenance.dataset}: first baskets after the cut"
+    ours = (*_our_rows(every, new, no_scene, engine.run_id), *_told_row(asking))
+    rows = (*ours, *_their_rows(baselines))
+    title = f"{provenance.dataset}: {asking.protocol.heading}"
     return Comparison(
         table=Table(title, K, rows, baselines.notes),
         all_ratio=_ratio_if_any(every, baselines.scores[best_all][0]),
@@ -236,6 +252,15 @@ def _our_rows(every: Scores, new: Scores, no_scene: Scores, run_id: str) -> Iter
     yield Row(f"{OURS}, place withheld", Figures.of(no_scene), None)
 
 
+def _told_row(asking: _Asking) -> Iterator[Row]:
+    """Ours, told what its users did since the cut, as a store tells it; where they did anything."""
+    since = asking.asked.requests.since
+    if since is not None and len(since):
+        _, every = asking.answers(asking.asked, told=True)
+        _, new = asking.answers(asking.asked.new_items(), told=True)
+        yield Row(f"{OURS}, told what came since", Figures.of(every), figures_if_any(new, ""))
+
+
 def _their_rows(baselines: Baselines) -> Iterator[Row]:
     for method, (every, new) in baselines.scores.items():
         for_all, for_new = baselines.settings[method]
@@ -247,6 +272,6 @@ def _ratio_if_any(ours: Scores, theirs: Scores) -> Interval | None:
     if not len(ours.user):
         return None
     try:
-        return ratio_interval(ours.ndcg, theirs.ndcg)
+        return ratio_interval(ours.ndcg, theirs.ndcg, user=ours.user)
     except ValueError:
         return None

@@ -86,7 +86,7 @@ class Trial:
         """What the settings reach on all items and on new items."""
         ranker = ScoreRanker.fitted(method, baseline, self.purchases)
         every, new = ranker.rank_both(self.all_items.requests, self.k)
-        asked = np.isin(self.all_items.requests.user, self.new_items.requests.user)
+        asked = self.all_items.ask_for_new()
         new = Ranked(new.rows[asked], new.valid[asked])
         return (
             measure(method, every, self.all_items, self.k),

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from engine.errors import DataError
+from engine.evaluate.asked_for import Protocol
 from engine.evaluate.bootstrap import Interval
-from engine.evaluate.engine_ranker import EngineRanker, as_trained, without_scene
+from engine.evaluate.engine_ranker import EngineRanker, as_trained, told_events, without_scene
 from engine.evaluate.example_lists import example_lists, picture_uri
 from engine.evaluate.rankers import evaluate, measure
 from engine.evaluate.reliability import reliability_of
@@ -214,6 +215,48 @@ def test_a_run_that_learned_from_everything_cannot_be_tested(loaded, planted_sho
 def test_a_run_of_another_dataset_cannot_be_tested(loaded, planted_shop):
     with pytest.raises(DataError, match="another dataset"):
         requests_of(loaded, replace(planted_shop, hash="0" * 64))
+
+
+# --- other protocols
+
+
+COLD = Protocol.NEW_USERS, Protocol.NEW_ITEMS
+
+
+@pytest.mark.parametrize("protocol", [p for p in Protocol if p not in COLD])
+def test_every_protocol_is_evaluated(planted_shop, planted_run, tmp_path, protocol):
+    folder = Path(planted_shop.folder)
+    found = evaluate_run(folder, planted_run, out=tmp_path / "f.json", protocol=protocol)
+
+    methods = [row.method for row in found.table.rows]
+    assert methods[0] == "Vitrine"
+    assert "EASE" in methods
+    assert found.table.title.endswith(protocol.heading)
+    assert not found.checks.leaks
+
+
+@pytest.mark.parametrize("protocol", COLD)
+def test_nothing_new_came_to_the_planted_shop(loaded, planted_shop, protocol):
+    with pytest.raises(DataError, match="no basket with a candidate"):
+        requests_of(loaded, planted_shop, protocol=protocol)
+
+
+def test_what_a_request_tells_counts_as_what_a_store_holds(planted_run, loaded, planted_shop):
+    asked = requests_of(loaded, planted_shop, protocol=Protocol.NEXT_BASKETS)
+    told = told_events(loaded, asked.requests)
+    late = max(told, key=lambda row: len(told[row]))
+    one = replace(asked, requests=asked.requests[np.array([late])], targets=(asked.targets[late],))
+
+    with as_trained(planted_run) as engine:
+        silent = EngineRanker(engine, one, with_scene=True).answer(one.requests, 10)
+        telling = EngineRanker(engine, one, with_scene=True, told=True).answer(one.requests, 10)
+        engine.observe(told[late])
+        stored = EngineRanker(engine, one, with_scene=True).answer(one.requests, 10)
+
+    np.testing.assert_array_equal(telling.ranked.rows, stored.ranked.rows)
+    np.testing.assert_array_equal(telling.logit, stored.logit)
+    assert (telling.logit != silent.logit).any()
+    assert all(event.timestamp.timestamp() < one.requests.at_unix_s[0] for event in told[late])
 
 
 # --- lists
