@@ -99,21 +99,19 @@ def create_server(run: Path, **options: Unpack[ServeOptions]) -> Server:
 
     Raises:
         RunError: There is no such folder, or nothing is published in it.
-        ManifestError: A file of the run is missing or altered.
         DataError: The environment names settings that cannot be read.
     """
     settings = ServeSettings(**options)
     if not run.is_dir():
         raise RunError(f"got {str(run)!r}, expected a run folder: train one with `vitrine train`")
     family = family_of(run)
-    served = (run if family is None else current_run(family)).resolve()
+    served = run if family is None else current_run(family)
     api = RecommendAPI(
-        served,
+        served.resolve(),
         store_url=settings.store_url or store_url_of(run),
         threads=settings.threads,
         batch=settings.line.batch,
         rules=None if settings.rules is None else settings.rules.resolve(),
-        checked=Manifest.check(served),  # while the nursery imports; workers need not do it again
     )
     server = Server(
         api,
@@ -149,6 +147,7 @@ def serve(
 
     Raises:
         RunError: There is no such run folder.
+        ManifestError: A file of the run is missing or altered.
         ValueError: The host or the port cannot be listened on.
     """
     if host not in HOSTS:
@@ -156,6 +155,8 @@ def serve(
     settings = ServeSettings(**options)
     start_nursery(settings.threads)
     server = create_server(run, **options)
+    # While the nursery imports; no worker need do it again.
+    server.api.checked = Manifest.check(server.api.run)
     (settings.safety or Safety.from_environment()).warn_of(host)
     os.register_at_fork(after_in_child=die_with_parent)
     for stop in (signal.SIGTERM, signal.SIGINT):  # the latter is ignored in a background job

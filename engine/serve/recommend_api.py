@@ -40,14 +40,14 @@ class RecommendAPI(LitAPI):  # type: ignore[misc]
         threads: int,
         batch: int = 1,
         rules: Path | None = None,
-        checked: Checked | None = None,
     ) -> None:
         super().__init__(api_path="/v1/recommend", loop=AnswerLoop(), max_batch_size=batch)
         self.run = run
         self.store_url = store_url
         self.threads = threads
         self.rules = rules
-        self.checked = checked
+        self.checked: Checked | None = None
+        """Files that need not be hashed again."""
 
     def setup(self, device: str) -> None:
         """Open the run; once per worker.
