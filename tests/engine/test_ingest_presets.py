@@ -140,12 +140,21 @@ def test_movielens_of_older_days(read):
     assert told == {(2, "value is not a number"), (3, "empty item_id")}
 
 
+def test_movielens_10m_is_utf_8(read):
+    films = "1::Misérables, Les (1995)::Drama\n2::Åsa-Nisse (1949)::Children's|Comedy\n"
+    ratings = "7::1::4.5::978300760\r\n7::2::0.5::978300761\r\n"
+    dataset, _ = read("movielens", {"movies.dat": films, "ratings.dat": ratings})
+    assert dataset.items["title"].to_list() == ["Misérables, Les (1995)", "Åsa-Nisse (1949)"]
+    assert dataset.triples["tail"].to_list() == ["Drama", "Children's", "Comedy"]
+    assert events(dataset, "item_id", "value") == [("1", 4.5), ("2", 0.5)]
+
+
 def test_movielens_100k(read):
-    flags = "|".join("1" if place in (5, 8) else "0" for place in range(19))
+    flags = "|".join("1" if place in (4, 8) else "0" for place in range(19))
     film = f"1|Shanghai Triad (1995)|01-Jan-1995||http://x|{flags}\n"
     dataset, _ = read("movielens", {"u.item": film, "u.data": "196\t1\t3\t881250949\n"})
     assert events(dataset) == [("196", "1", "rating")]
-    assert dataset.triples["tail"].to_list() == ["Comedy", "Drama"]
+    assert dataset.triples["tail"].to_list() == ["Children's", "Drama"]
 
 
 def test_amazon_2014_writes_its_products_in_pythons_notation(read):
@@ -242,6 +251,41 @@ def test_amazon_reviews_alone_name_their_items_by_id(read):
     assert report.table("items").gathered
 
 
+AMAZON_RATINGS = {
+    "amazon-2014": ("ratings_Beauty.csv", "A39HTATAQ9V7YF,0205616461,5.0,1369699200\n"),
+    "amazon-2018": ("All_Beauty.csv", "0205616461,A39HTATAQ9V7YF,5.0,1369699200\n"),
+    "amazon-2023": (
+        "All_Beauty.csv.gz",
+        "user_id,parent_asin,rating,timestamp\nA39HTATAQ9V7YF,0205616461,5.0,1369699200000\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("preset", AMAZON_RATINGS)
+def test_amazon_ratings_have_another_order_of_columns_each_year(read, preset):
+    name, rows = AMAZON_RATINGS[preset]
+    dataset, _ = read(preset, {name: rows})
+    assert events(dataset, "user_id", "item_id", "kind", "value", "timestamp") == [
+        ("A39HTATAQ9V7YF", "0205616461", "rating", 5.0, at(2013, 5, 28))
+    ]
+
+
+def test_amazon_ratings_with_products(read):
+    name, rows = AMAZON_RATINGS["amazon-2014"]
+    product = {"asin": "0205616461", "title": "Soap"}
+    dataset, _ = read("amazon-2014", {name: rows, "meta_Beauty.json": f"{product!r}\n"})
+    assert dataset.items["title"].to_list() == ["Soap"]
+    assert events(dataset) == [("A39HTATAQ9V7YF", "0205616461", "rating")]
+
+
+def test_amazon_ratings_of_another_year_are_turned_away(read):
+    old, new = (AMAZON_RATINGS[year][1] for year in ("amazon-2014", "amazon-2018"))
+    dataset, _ = read("amazon-2018", {"Mixed.csv": new + old})
+    assert events(dataset, "item_id") == [("0205616461",)]
+    [(_, _, line, reason)] = rejects(dataset)
+    assert (line, reason) == (2, "too long for the id of a product")
+
+
 def test_amazon_ids_as_numbers_with_attributes(read):
     dataset, _ = read(
         "amazon-2014",
@@ -299,8 +343,8 @@ def test_hm_keeps_the_zeros_of_its_ids(read):
             "articles.csv": ARTICLES.write_csv(),
             "transactions_train.csv": "t_dat,customer_id,article_id,price,sales_channel_id\n"
             "2018-09-20,c1,0108775015,0.05,2\n2018-09-20,c1,0663713001,0.03,2\n",
-            "customers.csv": "customer_id,FN,club_member_status,fashion_news_frequency,age,"
-            "postal_code\nc1,,ACTIVE,NONE,49.0,52043ee\n",
+            "customers.csv": "customer_id,FN,Active,club_member_status,fashion_news_frequency,"
+            "age,postal_code\nc1,,,ACTIVE,NONE,49.0,52043ee\n",
             "images/010/0108775015.jpg": JPEG,
         },
     )
@@ -378,7 +422,9 @@ def test_a_circle_in_the_category_tree_is_cut():
 
 def orders(*rows):
     names = "order_id user_id order_number order_dow order_hour_of_day days_since_prior_order"
-    return pl.DataFrame([list(map(str, row)) for row in rows], names.split(), orient="row")
+    cells = [(*map(str, row[:4]), f"{row[4]:02}", row[5]) for row in rows]
+    frame = pl.DataFrame(cells, names.split(), orient="row")
+    return frame.insert_column(2, pl.Series("eval_set", ["prior"] * len(rows)))
 
 
 def test_instacart_orders_get_their_weekday_hour_and_gap():
@@ -435,10 +481,12 @@ def test_gowalla_check_ins(read):
     ]
 
 
-@pytest.mark.parametrize("form", ["text", "parquet"])
+@pytest.mark.parametrize("form", ["text", "text with a tab", "parquet"])
 def test_gowalla_split_can_be_cut_as_the_paper_does(read, form):
     if form == "text":
         files = {"train.txt": "0 10 11\n1 10\n", "test.txt": "0 12\n1\n"}
+    elif form == "text with a tab":
+        files = {"train.txt": "0\t10 11\n1\t10\n", "test.txt": "0\t12 \n1 \n"}
     else:
         names = ("user_id:token", "item_id:token")
         files = {
@@ -575,6 +623,7 @@ def test_the_nearest_form_tells_what_is_missing(tmp_path):
     ("preset", "file", "advice"),
     [
         ("ikea", "products_dict.p", "pickle can run any code"),
+        ("ikea", "dataset_description.png", "write them as CSV"),
         ("online-retail", "Online Retail.xlsx", "save the sheet as"),
         ("hm", "transactions_train.csv.zip", "unpack"),
     ],

@@ -52,7 +52,8 @@ _CITATIONS = {
     ),
 }
 _NOTES = (
-    "Every review is a rating with its stars; the words of reviews are not read.",
+    "Every review is a rating with its stars; the words of reviews are not read. Files of "
+    "ratings alone (CSV) are read where there are no reviews.",
     "'Also bought' and its like are left out: they were counted over the whole time.",
     "A product without a title is called by its id; pictures stay addresses, nothing is fetched.",
 )
@@ -188,19 +189,53 @@ def _reviews(files: str, user: str, item: str, stars: str, time: str) -> TableMa
     )
 
 
+def _ratings(files: str, *header: str) -> TableMapping:
+    """Ratings without their words; the order of the columns differs from year to year.
+
+    Args:
+        files: Pattern.
+        header: Names of the columns; none where the file's first line tells them.
+    """
+    swapped = Condition(
+        column="parent_asin", matches="^.{11,}$", reason="too long for the id of a product"
+    )
+    return TableMapping(
+        files=files,
+        format="csv",
+        header=header,
+        columns={
+            "user_id": "user_id",
+            "item_id": "parent_asin",
+            "value": "rating",
+            "timestamp": "timestamp",
+        },
+        constants={"kind": "rating"},
+        where=(swapped,),
+    )
+
+
 def _forms(
-    year: int, reviews: TableMapping, products: str, row_of: Callable[[Product], tuple[object, ...]]
-) -> tuple[Form, Form]:
-    """With the products, and with the reviews alone."""
+    year: int,
+    reviews: TableMapping,
+    ratings: TableMapping,
+    products: str,
+    row_of: Callable[[Product], tuple[object, ...]],
+) -> tuple[Form, ...]:
+    """Reviews or their ratings, each with the products and alone."""
     page = Condition(column="title", matches="getTime", reason="a page's code for a title")
     items = TableMapping(files=products, columns=_ITEM_COLUMNS, where=(page,))
     settings = _settings(year)
-    whole = Mapping(settings=settings, items=items, events=reviews)
-    alone = Mapping(settings=settings, items_from_events=True, events=reviews)
-    return (
-        Form("reviews and products", whole, make={"items": _products(products, row_of)}),
-        Form("reviews alone", alone),
+    make = {"items": _products(products, row_of)}
+    told = {"reviews": reviews, "ratings": ratings}
+    whole = tuple(
+        Form(f"{name} and products", Mapping(settings=settings, items=items, events=one), make=make)
+        for name, one in told.items()
     )
+    alone = tuple(
+        Form(f"{name} alone", Mapping(settings=settings, items_from_events=True, events=one))
+        for name, one in told.items()
+    )
+    return whole + alone
 
 
 _OLD = ("reviewerID", "asin", "overall", "unixReviewTime")
@@ -221,9 +256,15 @@ _IDS_ONLY = Mapping(
 
 AMAZON_2014 = Preset(
     name="amazon-2014",
-    origin="jmcauley.ucsd.edu/data/amazon",
+    origin="cseweb.ucsd.edu/~jmcauley/datasets/amazon/links.html",
     forms=(
-        *_forms(2014, _reviews("reviews_*.json{,.gz}", *_OLD), "meta_*.json{,.gz}", _row_2014),
+        *_forms(
+            2014,
+            _reviews("reviews_*.json{,.gz}", *_OLD),
+            _ratings("ratings_*.csv{,.gz}", "user_id", "parent_asin", "rating", "timestamp"),
+            "meta_*.json{,.gz}",
+            _row_2014,
+        ),
         Form(
             "5-core as Parquet, ids as numbers",
             _IDS_ONLY,
@@ -237,7 +278,11 @@ AMAZON_2018 = Preset(
     name="amazon-2018",
     origin="nijianmo.github.io/amazon",
     forms=_forms(
-        2018, _reviews("*.json{,.gz} but not meta_*", *_OLD), "meta_*.json{,.gz}", _row_2018
+        2018,
+        _reviews("*.json{,.gz} but not meta_*", *_OLD),
+        _ratings("*.csv{,.gz} but not ratings_*", "parent_asin", "user_id", "rating", "timestamp"),
+        "meta_*.json{,.gz}",
+        _row_2018,
     ),
     notes=_NOTES,
 )
@@ -247,6 +292,7 @@ AMAZON_2023 = Preset(
     forms=_forms(
         2023,
         _reviews("*.jsonl{,.gz} but not meta_*", "user_id", "parent_asin", "rating", "timestamp"),
+        _ratings("*.csv{,.gz}"),
         "meta_*.jsonl{,.gz}",
         _row_2023,
     ),

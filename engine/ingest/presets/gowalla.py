@@ -31,7 +31,7 @@ def _lines(shelf: Shelf) -> Iterator[tuple[Path, pl.LazyFrame]]:
     for part, day in _DAYS.items():
         path = shelf.one(f"{part}.txt")
         lines = pl.Series("line", path.read_text(encoding="utf-8").splitlines(), dtype=pl.String)
-        words = lines.str.strip_chars().str.split(" ")
+        words = lines.str.extract_all(r"\S+")
         frame = pl.DataFrame({"user": words.list.first(), "item": words.list.slice(1)})
         pairs = frame.with_row_index(LINE, offset=1).explode("item").drop_nulls("item")
         yield path, pairs.with_columns(at=pl.lit(day)).lazy()
@@ -66,7 +66,10 @@ _CHECK_INS = TableMapping(
 
 GOWALLA = Preset(
     name="gowalla",
-    origin="snap.stanford.edu/data/loc-Gowalla.html",
+    origin=(
+        "snap.stanford.edu/data/loc-Gowalla.html, or the split from "
+        "github.com/gusye1234/LightGCN-PyTorch (its folder 'data/gowalla')"
+    ),
     forms=(
         Form(
             "check-ins from SNAP",

@@ -50,10 +50,11 @@ def _facts(shelf: Shelf) -> Iterator[tuple[Path, pl.LazyFrame]]:
 _MAPPING = Mapping(
     settings=DatasetSettings(
         name="IKEA rooms",
-        terms="Non-commercial research; names, texts and pictures belong to Inter IKEA Systems",
+        terms="Non-commercial use only; the pictures are the property of IKEA.com",
         attribution=(
             "I. Tautkute, A. Możejko, W. Stokowiec, T. Trzciński, Ł. Brocki, K. Marasek. What "
-            "looks good with my sofa: multimodal search engine for interior design. FedCSIS 2017"
+            "looks good with my sofa: multimodal search engine for interior design. FedCSIS 2017. "
+            "doi.org/10.15439/2017F56"
         ),
     ),
     items=TableMapping(
@@ -71,6 +72,12 @@ _MAPPING = Mapping(
     ),
 )
 _MAKE = {"items": _items, "triples": _facts}
+_PICKLES = (
+    "its tables are pickles (text_data/*.p), and a pickle can run any code when it is opened, so "
+    "none is; write them as CSV: products.csv (item_id, name, type, color, size, description), "
+    "room_items.csv (room, item_id) and rooms.csv (room, room_type), and put the photos of the "
+    "folders in images/ into images/ itself"
+)
 
 IKEA = Preset(
     name="ikea",
@@ -90,11 +97,5 @@ IKEA = Preset(
         ),
     ),
     notes=("A catalogue without events: which products stand in which room are triples.",),
-    hints={
-        "*.p": (
-            "a pickle can run any code when it is opened, so none is; write its tables as CSV: "
-            "products.csv (item_id, name, type, color, size, description), room_items.csv "
-            "(room, item_id) and rooms.csv (room, room_type)"
-        )
-    },
+    hints={"*.p": _PICKLES, "dataset_description.png": _PICKLES},
 )

@@ -90,9 +90,10 @@ INSTACART = Preset(
                 settings=DatasetSettings(
                     name="Instacart",
                     country="US",
-                    terms="Non-commercial use",
+                    terms="Instacart's Dataset Usage Terms and Conditions: non-commercial use",
                     attribution=(
-                        "The Instacart Online Grocery Shopping Dataset 2017, instacart.com"
+                        "The Instacart Online Grocery Shopping Dataset 2017, "
+                        "instacart.com/datasets/grocery-shopping-2017"
                     ),
                 ),
                 items=TableMapping(

@@ -16,8 +16,9 @@ from engine.ingest.readers import LINE
 _SETTINGS = DatasetSettings(
     name="MovieLens",
     terms=(
-        "GroupLens: research use; no redistribution without permission, and the same terms when "
-        "permitted; no commercial use without permission. Posters belong to the studios."
+        "GroupLens: research use, acknowledged in publications; no commercial use without "
+        "permission. 100K, 1M, 10M and 20M are not passed on without permission; latest and 32M "
+        "under the same terms only. Posters belong to the studios."
     ),
     attribution=(
         "F. Maxwell Harper and Joseph A. Konstan. 2015. The MovieLens Datasets: History and "
@@ -51,7 +52,7 @@ _GENRES_OF_100K = (
     "Action",
     "Adventure",
     "Animation",
-    "Children",
+    "Children's",
     "Comedy",
     "Crime",
     "Documentary",
@@ -86,11 +87,20 @@ def _films(shelf: Shelf) -> tuple[Path, pl.LazyFrame]:
 
 
 def _cells(path: Path, separator: str, columns: tuple[str, ...]) -> pl.DataFrame:
-    """The older files: no header, no quotes, Latin letters of one byte; short lines get nulls."""
-    lines = path.read_text(encoding="latin-1").splitlines()
-    parts = pl.Series("parts", lines, dtype=pl.String).str.split(separator)
+    """The older files: no header, no quotes; short lines get nulls."""
+    parts = pl.Series("parts", _lines(path), dtype=pl.String).str.split(separator)
     cells = [parts.list.get(at, null_on_oob=True).alias(name) for at, name in enumerate(columns)]
     return pl.DataFrame(cells).with_row_index(LINE, offset=1)
+
+
+def _lines(path: Path) -> list[str]:
+    """10M is UTF-8; 100K and 1M write Latin letters in one byte, which are no UTF-8."""
+    content = path.read_bytes()
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+    return text.replace("\r\n", "\n").removesuffix("\n").split("\n") if text else []
 
 
 def _items(shelf: Shelf) -> Iterator[tuple[Path, pl.LazyFrame]]:

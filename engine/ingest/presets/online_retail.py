@@ -49,7 +49,10 @@ _AMERICAN_DATES = _INVOICES.model_copy(
 
 ONLINE_RETAIL = Preset(
     name="online-retail",
-    origin="archive.ics.uci.edu/dataset/352/online+retail",
+    origin=(
+        "archive.ics.uci.edu/dataset/352/online+retail, or kaggle.com/datasets/carrie1/"
+        "ecommerce-data"
+    ),
     forms=(
         Form("the sheet, saved as CSV or Parquet", _MAPPING),
         Form("data.csv from Kaggle", _MAPPING.model_copy(update={"events": _AMERICAN_DATES})),

@@ -90,7 +90,8 @@ RETAILROCKET = Preset(
     ),
     notes=(
         "An item's category is the last that the properties tell, over the whole time.",
-        "Properties other than the category are hashed in the files and left out.",
+        "Properties other than the category and whether an item is available are hashed in the "
+        "files; of all of them only the category is read.",
         "Times are read as UTC; the shop's own zone is not told.",
     ),
     hints={"*.zip": "unpack the archive first"},
