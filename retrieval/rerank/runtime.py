@@ -27,15 +27,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, scaled_dot_product_attention, silu
 
-from retrieval.attention import GAP_BUCKETS, Attention, Layer, gap_bucket
+from retrieval.attention import GAP_BUCKETS, Attention, Layer
 from retrieval.rerank.batch import Tokens, single
 from retrieval.rerank.model import FEATURE_CLIP, Reranker
 from retrieval.rerank.records import Floats, Ints
+from retrieval.rerank.token_kernels import gap_bias, gap_buckets, relate, related, token_inputs
 
 REMEMBERED_STATES = 256
 """About 0.1 MB each at the usual sizes."""
-_ITEM, _GROUP, _HERE = range(3)
-"""Relations of :data:`retrieval.rerank.batch.RELATIONS`, in order."""
 _PARTS = {
     *("platt", "scale", "item_in", "kind_in", "age_in", "clock_in", "scene_in", "gap_bias"),
     *("layers", "state_norm", "relation_bias", "cross", "features_in", "join", "heads_out"),
@@ -132,9 +131,10 @@ class Runtime:
         self._items, self._group = model.items.numpy(), model.group.numpy()
         self._heads, self._width = model.shape.heads, model.shape.width
         self._item_in = _Affine.of(model.item_in)
-        self._own_scene, self._scene_in = _Affine.of(model.clock_in), _Affine.of(model.scene_in)
-        self._kind_age = _kind_age_table(model)
-        self._gap_bias = model.gap_bias.weight.detach().t().contiguous()
+        parts = self._item_in, _Affine.of(model.clock_in), _Affine.of(model.scene_in)
+        self._tokens_in = torch.cat([part.weight for part in parts])
+        self._kind_age, self._scene_constant = _kind_age_table(model), parts[2].bias.numpy()
+        self._gap_bias = model.gap_bias.weight.detach().t().contiguous().numpy()
         self._blocks = [_Block(cast(Layer, layer)) for layer in model.layers]
         self._state_norm = _Norm.of(model.state_norm)
         self._cross = _Cross(model.cross)
@@ -170,28 +170,24 @@ class Runtime:
 
     @torch.inference_mode()
     def _encode(self, tokens: Tokens, last: slice, vectors: Floats) -> UserState:
-        item, here = tokens.item[last], tokens.here[last]
-        n = len(item)
-        age = torch.from_numpy(tokens.age_days[last])
-        bucket = gap_bucket(age)
-        scene = torch.from_numpy(tokens.scene)[None]
-        x = torch.cat([self._events(tokens, last, vectors, bucket), self._scene_in(scene)])
-        age = torch.cat([age, age.new_zeros(1)])
-        gaps = gap_bucket((age[:, None] - age).abs_()).view(-1)
-        bias = self._gap_bias.index_select(1, gaps).view(1, self._heads, n + 1, n + 1)
+        item, here, age = tokens.item[last], tokens.here[last], tokens.age_days[last]
+        bucket = gap_buckets(age)
+        constant = tokens.kind[last] * GAP_BUCKETS + bucket, self._kind_age, self._scene_constant
+        found = token_inputs(vectors, tokens.clock[last], here, tokens.scene, constant)
+        inputs, constants = (torch.from_numpy(array) for array in found)
+        x = torch.addmm(constants, inputs, self._tokens_in)
+        bias = torch.from_numpy(gap_bias(np.append(age, np.float32(0)), self._gap_bias))[None]
         for block in self._blocks:
             x = block(x, bias)
         x = self._state_norm(x)
-        related = self._relation_bias[:, :, bucket.numpy()]  # [3, N, n]
         keys, offsets, values = self._cross.of(x)
-        offsets[:, :n] += torch.from_numpy(related[_HERE] * here)
         return UserState(
             item=item,
             group=self._group[item],
             keys=keys,
+            relations=related(bucket, here, self._relation_bias, offsets.numpy()),
             offsets=offsets.view(-1),
             values=values,
-            relations=related[[_ITEM, _GROUP]],
             joined=self._join.with_scene(x[-1]),
         )
 
@@ -207,26 +203,12 @@ class Runtime:
         vectors = self._item_in(torch.from_numpy(self._items[candidates]))  # [C, D]
         attention = torch.addmm(state.offsets, vectors, state.keys)
         attention = attention.view(len(candidates), self._heads, attention.shape[1] // self._heads)
-        self._relate(attention.numpy(), state, candidates)
+        both = candidates, self._group[candidates]
+        relate(attention.numpy(), both, (state.item, state.group), state.relations)
         weights = torch.softmax(attention, dim=2).flatten(1)
         met = torch.addmm(self._cross.out_bias, weights, state.values)
         found: Floats = self._join(self._features(features), met, vectors, state.joined).numpy()
         return found
-
-    def _events(self, tokens: Tokens, last: slice, vectors: Floats, bucket: Tensor) -> Tensor:
-        kind_age = self._kind_age[torch.from_numpy(tokens.kind[last] * GAP_BUCKETS) + bucket]
-        own_scene = np.column_stack([tokens.clock[last], tokens.here[last]])
-        own = torch.addmm(kind_age, torch.from_numpy(own_scene), self._own_scene.weight)
-        return own.addmm_(torch.from_numpy(vectors), self._item_in.weight)
-
-    def _relate(self, attention: Floats, state: UserState, candidates: Ints) -> None:
-        """Add what the relations say, in place; ``attention`` is ``[C, N, T]``."""
-        # Few candidates have a relation to an event, and one item is always of one group.
-        of, event = np.nonzero(self._group[candidates][:, None] == state.group)
-        attention[of, :, event] += state.relations[1].T[event]
-        same = candidates[of] == state.item[event]
-        of, event = of[same], event[same]
-        attention[of, :, event] += state.relations[0].T[event]
 
 
 class _Cross:
@@ -303,11 +285,12 @@ def _content(tokens: Tokens, last: slice, vectors: Floats) -> bytes:
     return b"".join(array.tobytes() for array in (*arrays, tokens.scene, vectors))
 
 
-def _kind_age_table(model: Reranker) -> Tensor:
+def _kind_age_table(model: Reranker) -> Floats:
     """Every constant of an event's token, by kind and age bucket: ``[kinds * buckets, D]``."""
     constant = model.item_in.bias + model.clock_in.bias
     table = model.kind_in.weight[:, None] + model.age_in.weight[None] + constant
-    return table.detach().flatten(0, 1)
+    flat: Floats = table.detach().flatten(0, 1).numpy()
+    return flat
 
 
 class _AsTrained:
