@@ -12,6 +12,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The first example that meets a kernel may compile it, which takes seconds.
+settings.register_profile("compiled", deadline=None)
+settings.load_profile("compiled")
 
 SMALL_HOUSEHOLDS = 150
 

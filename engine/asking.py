@@ -18,7 +18,7 @@ from engine.runtime import Run
 from engine.scene import Scene
 from engine.scene_facets import scene_codes, without_learned
 from engine.scene_words import ambience_of, ambience_vector
-from engine.scoring import Scored, Wish
+from engine.scoring import Scored, Wish, none_of
 from engine.types import Event
 from retrieval.candidates import Bools
 from retrieval.rerank.records import Moment
@@ -51,7 +51,8 @@ def moment_of(run: Run, scene: Scene) -> Moment:
     local = at + int((moment.utcoffset() or timedelta()).total_seconds())
     place = run.vocabulary.places.find(scene.place) if scene.place else None
     country = scene.country or run.settings.country
-    facets = scene_codes(scene, run.vocabulary.facets, local)
+    known = run.vocabulary.facets
+    facets = scene_codes(scene, known, local) if known else ()
     return Moment(at, local, place or 0, days_to_holiday(local, country), facets)
 
 
@@ -87,6 +88,8 @@ def conditions(run: Run, scene: Scene, filters: Filters | None) -> Bools | None:
 
     A budget in another currency than the shop's is passed over: no rate is at hand.
     """
+    if filters is None and scene.price_min is None and scene.price_max is None:
+        return None
     wanted = filters or Filters()
     if scene.currency in (None, run.settings.currency):
         lows = [price for price in (wanted.min_price, scene.price_min) if price is not None]
@@ -121,7 +124,7 @@ def allowed_candidates(
     rows = scored.recalled.candidates.rows
     items = run.vocabulary.items
     barred = [row for id_ in exclude if (row := items.find(id_)) is not None]
-    allowed: Bools = scored.allowed & ~np.isin(rows, np.array(barred, dtype=np.int64))
+    allowed: Bools = scored.allowed & none_of(rows, np.array(barred, dtype=np.int64))
     if new_only:
-        allowed &= ~np.isin(rows, scored.history.item)
+        allowed &= none_of(rows, scored.history.item)
     return allowed

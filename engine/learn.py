@@ -32,6 +32,7 @@ from retrieval.rerank.intervals import IntervalTable
 from retrieval.rerank.offers import OfferCalendar
 from retrieval.rerank.records import DAY_S, History, ItemTable, Moment
 from retrieval.rerank.trends import take_trends
+from retrieval.totals import decayed, totals
 
 WEEK_S = 7 * DAY_S
 TASK_KINDS = {
@@ -42,6 +43,7 @@ TASK_KINDS = {
 """Heads, most telling first; a run has those whose events it has. A rating counts as a positive
 from the median of all ratings on."""
 SEARCHED_AT_ONCE = 1_024
+_KIND_WEIGHTS = kind_weights()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +195,9 @@ class Teacher:
 
 def taste_of(history: History, moment: Moment, half_life_days: float) -> tuple[Ints, Floats]:
     """Items of a history and the interest in each, for :func:`graph.embed_users`."""
-    taken, inverse = np.unique(history.item, return_inverse=True)
-    weight = kind_weights()[history.kind]
     age_days = (moment.at_unix_s - history.at_unix_s) / DAY_S
-    total = np.bincount(inverse, weights=weight * 0.5 ** (age_days / half_life_days))
+    weight = _KIND_WEIGHTS.take(history.kind) * decayed(age_days, half_life_days)
+    taken, total = totals(history.item, weight)
     return taken, interest(total.astype(np.float32))
 
 

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.explain import Facts, Verb
+from engine.familiar import Familiar, familiar
 from engine.interactions import Ints
 from engine.runtime import Run
 from engine.scene import Scene
 from engine.scoring import Wish
-from engine.types import KINDS, EventKind, Item
+from engine.types import KINDS, EventKind
 from graph import NodeType, Path, PathsFrom
-from retrieval.candidates import Bools
-from retrieval.rerank.needs import Due, due_of
+from retrieval.rerank.intervals import next_need, next_need_of
 from retrieval.rerank.offers import OFFER_KINDS
 from retrieval.rerank.records import DAY_S, History, Moment
+from retrieval.rerank.taken import taken_of
 from retrieval.rerank.trends import DAY_PARTS, day_slot
 
 MIN_SALES_FOR_LIFT = 5
 MIN_TAKES_FOR_INTERVAL = 3
 PARTS = ("night", "night", "early morning", "morning", "midday", "afternoon", "evening", "night")
+OFFERS_OF_MASK = tuple(
+    tuple(kind for bit, kind in enumerate(OFFER_KINDS) if mask >> bit & 1)
+    for mask in range(1 << len(OFFER_KINDS))
+)
+"""Kinds of offers by the bits that stand for them."""
 VERBS = {
     EventKind.PURCHASE: Verb("buy", "bought"),
     EventKind.CART: Verb("pick", "picked"),
@@ -43,28 +51,19 @@ class Situation:
     scene: Scene
     history: History
     moment: Moment
-    has_taken: Bools
-    """bool ``[I]``: items of the history."""
-    of_group: Ints
-    """Events of the history per finest group."""
     on_offer: NDArray[np.uint8]
     """uint8 ``[I]``: a bit per kind of offer that runs at the scene's place and time."""
     slot: int
     """Part of the week, as :func:`retrieval.rerank.trends.day_slot` counts."""
     verb: Verb
     """What the user mostly does to items here."""
-    due: Due | None
-    """When the user will take again what they took; None for a run that has not learned it."""
 
     @classmethod
     def of(
         cls, run: Run, user_id: str, scene: Scene, history: History, moment: Moment
     ) -> Situation:
         """Gather it once per answer."""
-        items = run.world.items
         user = run.vocabulary.users.find(user_id)
-        has_taken = np.zeros(len(items), dtype=np.bool_)
-        has_taken[history.item] = True
         return cls(
             run=run,
             paths=PathsFrom(run.kg, user, weights=run.relation_weights)
@@ -73,12 +72,9 @@ class Situation:
             scene=scene,
             history=history,
             moment=moment,
-            has_taken=has_taken,
-            of_group=np.bincount(items.groups[0][history.item], minlength=items.n_groups[0]),
             on_offer=run.world.offers.running(moment.place, moment.at_unix_s),
-            slot=int(day_slot(np.array([moment.local_s]))[0]),
+            slot=day_slot(moment.local_s),
             verb=_verb(history),
-            due=due_of(history, moment, run.world.needs) if run.world.needs else None,
         )
 
 
@@ -94,72 +90,119 @@ def facts_of(
     situation: Situation, row: int, *, channels: tuple[str, ...], wishes: tuple[Wish, ...]
 ) -> Facts:
     """Everything that may be said of one item, each of it true at the scene's moment."""
-    run, moment = situation.run, situation.moment
-    item, trends = run.catalogue[row], run.world.trends
-    visits, days_since, interval = _habit(situation, row)
-    mask = int(situation.on_offer[row])
-    together, share = _together(situation, row)
-    content = run.tables.content[row]
-    likeness = {wish.channel: float(content @ wish.vector) for wish in wishes}
-    group = int(run.world.items.groups[0, row])
-    sold_here, place_lift = _place(run, moment, row)
-    return Facts(
-        item=item,
-        category=item.categories[-1] if item.categories else None,
-        times_taken=visits,
-        days_since=days_since,
-        interval_days=interval,
-        category_times=int(situation.of_group[group]),
-        offers=tuple(kind for bit, kind in enumerate(OFFER_KINDS) if mask >> bit & 1),
-        place=run.vocabulary.places.id(moment.place) if moment.place else None,
-        place_lift=place_lift,
-        sold_here=sold_here,
-        slot=_slot_name(situation.slot),
-        slot_lift=float(np.exp(trends.slot_lift[situation.slot, row])),
-        sold_28_days=int(trends.last_28_days[row]),
-        together=together,
-        together_share=share,
-        path=None if visits else _path(situation, row),
-        wish=situation.scene.wish,
-        wish_similarity=likeness.get("words"),
-        photo_similarity=likeness.get("photo"),
-        channels=channels,
-        verb=situation.verb,
-        due_in_days=situation.due.of(row) if situation.due else None,
-    )
+    rows = np.array([row], dtype=np.int64)
+    return facts_of_all(situation, rows, channels=[channels], wishes=wishes)[0]
 
 
-def _habit(situation: Situation, row: int) -> tuple[int, float | None, float | None]:
-    history = situation.history
-    at = history.at_unix_s[history.item == row]
-    if len(at) == 0:
-        return 0, None, None
-    days_since = (situation.moment.at_unix_s - int(at[-1])) / DAY_S
-    enough = len(at) >= MIN_TAKES_FOR_INTERVAL
-    interval = (int(at[-1]) - int(at[0])) / DAY_S / (len(at) - 1) if enough else None
-    return len(at), days_since, interval
+def facts_of_all(
+    situation: Situation,
+    rows: Ints,
+    *,
+    channels: Sequence[tuple[str, ...]],
+    wishes: Sequence[Wish],
+) -> list[Facts]:
+    """What :func:`facts_of` finds for each item of a list, with each array read once.
+
+    Args:
+        situation: Of the answer.
+        rows: Rows of the items, int64 ``[K]``.
+        channels: Names of the retrieval channels that proposed each.
+        wishes: What the scene asks for.
+    """
+    run, trends = situation.run, situation.run.world.trends
+    place, slot, wish = _place_name(situation), _slot_name(situation.slot), situation.scene.wish
+    known = familiar(rows, situation.history, run.world.items.groups[0], run.tables.neighbours)
+    habits, due = _habits(known, situation.moment), _due_in_days(situation, rows, known)
+    companions, shares = known.companion.tolist(), known.share.tolist()
+    sold_here, place_lift = _at_place(situation, rows)
+    group_times, offers = known.group_times.tolist(), situation.on_offer[rows].tolist()
+    slot_lift = np.exp(trends.slot_lift[situation.slot][rows]).tolist()
+    sold = trends.last_28_days[rows].tolist()
+    by_wish, by_photo = (_cosines(run, rows, wishes, name) for name in ("words", "photo"))
+    found = []
+    for k, row in enumerate(rows.tolist()):
+        item, (times, days_since, interval) = run.catalogue[row], habits[k]
+        found.append(
+            Facts(
+                item=item,
+                category=item.categories[-1] if item.categories else None,
+                times_taken=times,
+                days_since=days_since,
+                interval_days=interval,
+                category_times=group_times[k],
+                offers=OFFERS_OF_MASK[offers[k]],
+                place=place,
+                place_lift=place_lift[k],
+                sold_here=sold_here[k],
+                slot=slot,
+                slot_lift=slot_lift[k],
+                sold_28_days=int(sold[k]),
+                together=run.catalogue[companions[k]] if shares[k] > 0 else None,
+                together_share=shares[k],
+                path=None if times else _path(situation, row),
+                wish=wish,
+                wish_similarity=by_wish[k],
+                photo_similarity=by_photo[k],
+                channels=channels[k],
+                verb=situation.verb,
+                due_in_days=due[k],
+            )
+        )
+    return found
 
 
-def _together(situation: Situation, row: int) -> tuple[Item | None, float]:
-    """The item of the history that most of this one's users took too."""
-    neighbours = situation.run.tables.neighbours
-    rows = neighbours.rows[row]
-    weight = neighbours.weight[row] * situation.has_taken[rows]
-    best = int(weight.argmax())
-    if weight[best] <= 0:
-        return None, 0.0
-    return situation.run.catalogue[int(rows[best])], float(weight[best])
+def _habits(known: Familiar, moment: Moment) -> list[tuple[int, float | None, float | None]]:
+    """Of each item, how often the user took it, days since then, and days between."""
+    columns = known.times.tolist(), known.first_unix_s.tolist(), known.last_unix_s.tolist()
+    found: list[tuple[int, float | None, float | None]] = []
+    for times, first, last in zip(*columns, strict=True):
+        since = (moment.at_unix_s - last) / DAY_S if times else None
+        enough = times >= MIN_TAKES_FOR_INTERVAL
+        found.append((times, since, (last - first) / DAY_S / (times - 1) if enough else None))
+    return found
 
 
-def _place(run: Run, moment: Moment, row: int) -> tuple[float, float | None]:
-    trends = run.world.trends
-    if moment.place == 0:
-        return 0.0, None
-    here = float(trends.at_place(moment.place).sold[row])
-    if here < MIN_SALES_FOR_LIFT:
-        return here, None
-    share = here / max(float(trends.place_totals[moment.place]), 1.0)
-    return here, share / max(float(trends.overall_share[row]), 1e-9)
+def _due_in_days(situation: Situation, rows: Ints, known: Familiar) -> list[float | None]:
+    """Days until the user takes each item again; None for what they never took, or nobody twice."""
+    world, past, now = situation.run.world, situation.history, situation.moment.at_unix_s
+    if world.needs is None or not known.times.any():
+        return [None] * len(rows)
+    taken = taken_of(past.item, rows, len(world.items))
+    if taken.item.max() < len(world.needs.log_days):
+        need = next_need_of(world.needs, taken, past.at_unix_s, now)
+    else:  # an item that came since has no interval yet
+        need = next_need(world.needs, past.item, past.at_unix_s, rows, now)
+    return [None if isnan(days) else days for days in need.due_in_days.tolist()]
+
+
+def _at_place(situation: Situation, rows: Ints) -> tuple[list[float], list[float | None]]:
+    """What was sold of each item at the place, and how much more than elsewhere."""
+    trends, place = situation.run.world.trends, situation.moment.place
+    if place == 0:
+        return [0.0] * len(rows), [None] * len(rows)
+    sold: list[float] = trends.at_place(place).sold[rows].tolist()
+    total = max(float(trends.place_totals[place]), 1.0)
+    overall = trends.overall_share[rows].tolist()
+    lift = [
+        here / total / max(share, 1e-9) if here >= MIN_SALES_FOR_LIFT else None
+        for here, share in zip(sold, overall, strict=True)
+    ]
+    return sold, lift
+
+
+def _cosines(
+    run: Run, rows: Ints, wishes: Sequence[Wish], channel: str
+) -> list[float] | list[None]:
+    """How near each item is to what one of the wishes asks for."""
+    vector = next((wish.vector for wish in wishes if wish.channel == channel), None)
+    if vector is None:
+        return [None] * len(rows)
+    return [float(content @ vector) for content in run.tables.content[rows]]
+
+
+def _place_name(situation: Situation) -> str | None:
+    place = situation.moment.place
+    return situation.run.vocabulary.places.id(place) if place else None
 
 
 def _slot_name(slot: int) -> str:

@@ -160,7 +160,7 @@ def score(run: Run, asked: Asked, k: int = 10) -> Scored:
     wish = np.zeros(len(rows), dtype=np.float32)
     for asks in asked.wishes:
         wish += run.config.policy.wish_weight * (run.tables.content[rows] @ asks.vector)
-    allowed = ~np.isin(rows, dismissed_rows(run, asked.live))
+    allowed = none_of(rows, dismissed_rows(run, asked.live))
     return Scored(
         ready.history,
         asked.moment,
@@ -172,6 +172,13 @@ def score(run: Run, asked: Asked, k: int = 10) -> Scored:
         ready.tokens,
         ready.features,
     )
+
+
+def none_of(rows: Ints, barred: Ints) -> Bools:
+    """Which rows ``[C]`` are none of those that are barred, int64 ``[n]``: bool ``[C]``."""
+    if not len(barred):
+        return np.ones(len(rows), dtype=np.bool_)
+    return np.isin(rows, barred, invert=True)
 
 
 def nearest_by_taste(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from datetime import timedelta
 
 import numpy as np
 
-from engine.arrays import kind_weights, local_seconds, to_unix_s
+from engine.arrays import KIND_WEIGHT, to_unix_s
 from engine.interactions import Ints
 from engine.recommendation import Shopper
 from engine.runtime import Run
@@ -16,6 +17,8 @@ from engine.vocabulary import SESSION_GAP_S
 from retrieval.rerank.records import History, Moment
 
 SUMMARY_CATEGORIES = 3
+_CODES = {kind: code for code, kind in enumerate(KINDS) if KIND_WEIGHT.get(kind)}
+"""Of the kinds of events that make a history."""
 
 
 def history_of(run: Run, user_id: str, live: Sequence[Event], moment: Moment) -> History:
@@ -35,7 +38,7 @@ def history_of(run: Run, user_id: str, live: Sequence[Event], moment: Moment) ->
         known = int(np.searchsorted(past.at_unix_s, moment.at_unix_s))
         past = past.slice(0, known)
     fresh = _live_history(run, live, moment)
-    if len(fresh) == 0:
+    if fresh is None:
         return past
     parts = (np.concatenate([getattr(past, f.name), getattr(fresh, f.name)]) for f in fields(past))
     joined = History(*parts)
@@ -71,30 +74,37 @@ def dismissed_rows(run: Run, live: Sequence[Event]) -> Ints:
     return np.array([r for r, kind in last.items() if kind is EventKind.DISMISS], dtype=np.int64)
 
 
-def _live_history(run: Run, live: Sequence[Event], moment: Moment) -> History:
-    weights = kind_weights()
-    rows, taken = [], []
+def _live_history(run: Run, live: Sequence[Event], moment: Moment) -> History | None:
+    """The events of the store before a moment that the run does not hold; None without any."""
+    rows, times, taken = [], [], []
     lineage = run.manifest.lineage
     # A run that learned from a store holds what lay in it before the run's moment.
     learned = run.as_of if lineage is not None and lineage.from_store else None
     for event in live:
+        if (at := to_unix_s(event.timestamp)) >= moment.at_unix_s:
+            break
         row = run.vocabulary.items.find(event.item_id)
         if row is None or (learned and event.timestamp < learned and row < run.n_trained):
             continue
-        if weights[KINDS.index(event.kind)] > 0:
+        if event.kind in _CODES:
             rows.append(row)
+            times.append(at)
             taken.append(event)
-    at = np.array([to_unix_s(e.timestamp) for e in taken], dtype=np.int64)
-    history = History(
+    return _history(run, rows, times, taken) if taken else None
+
+
+def _history(run: Run, rows: list[int], times: list[int], events: list[Event]) -> History:
+    zone, at = run.zone, np.array(times, dtype=np.int64)
+    ahead = [e.timestamp.astimezone(zone).utcoffset() or timedelta() for e in events]
+    return History(
         item=np.array(rows, dtype=np.int64),
         at_unix_s=at,
-        local_s=local_seconds(at, run.zone) if len(at) else at,
-        session=_sessions(taken, at),
-        place=np.array([_place(run, e.place) for e in taken], dtype=np.int64),
-        value=np.array([1.0 if e.value is None else e.value for e in taken], dtype=np.float32),
-        kind=np.array([KINDS.index(e.kind) for e in taken], dtype=np.int8),
+        local_s=at + np.array([int(a.total_seconds()) for a in ahead], dtype=np.int64),
+        session=_sessions(events, at),
+        place=np.array([_place(run, e.place) for e in events], dtype=np.int64),
+        value=np.array([1.0 if e.value is None else e.value for e in events], dtype=np.float32),
+        kind=np.array([_CODES[e.kind] for e in events], dtype=np.int8),
     )
-    return history.slice(0, int(np.searchsorted(at, moment.at_unix_s)))
 
 
 def _place(run: Run, place: str | None) -> int:

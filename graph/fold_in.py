@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from graph.vectors import (
     TASTE_SHARE,
     join_items,
     split_items,
+    taste_length,
     unit_or,
 )
 
@@ -41,9 +43,9 @@ def embed_users(items: Floats, histories: Sequence[Ints], weights: Sequence[Floa
     """
     users = np.zeros((len(histories), items.shape[1]), np.float32)
     for user, rows, weight in zip(users, histories, weights, strict=True):
-        taste, _ = split_items(items[rows])
-        mean = weight @ taste
-        length = float(np.linalg.norm(mean))
+        touched = items.take(rows, axis=0)
+        mean = (weight / taste_length(touched[:, 0])) @ touched[:, 1:]
+        length = math.sqrt(mean @ mean)
         if length > 1e-12:
             user[0] = POPULARITY_SHARE
             user[1:] = mean * (TASTE_SHARE / length)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from graph.kg import Adjacent, KnowledgeGraph
+from graph.kg import KnowledgeGraph
 from graph.schema import Floats, GraphError, Ints, NodeType, Relation
 
 MAX_HISTORY = 256
@@ -58,9 +58,17 @@ class _History:
     strength: Floats
     weight: Floats
     at_unix_s: Ints
-    begins: Ints
-    """Where the facts of each item lie, by slot of the graph: int64 ``[H, slots]``."""
-    ends: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class _Sharers:
+    """Which items of a history have which facts: by fact, then the strongest first; all ``[F]``."""
+
+    fact: Ints
+    """Slot and node as one number: ``slot * n_nodes + node``."""
+    at: Ints
+    """Place of the item in the history."""
+    weight: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,11 @@ class _Search:
     history: _History
     weights: Mapping[str, float]
     """How much each relation counts; 1 where it is not named."""
+    shared: Ints
+    """Slots that lead from an item to a node that items can share."""
+    sharers: _Sharers
+    n_sharing: dict[int, int]
+    """Items that share a fact, as they were counted so far; searches from one user keep it."""
 
 
 def find_paths(
@@ -133,8 +146,8 @@ class PathsFrom:
             GraphError: No such user.
         """
         self._kg, self._user, self._weights = kg, user, weights or {}
-        self._start = kg.global_row(NodeType.USER, user)
-        self._shared = _shared_slots(kg, self._weights, people=people)
+        self._start, self._people = kg.global_row(NodeType.USER, user), people
+        self._n_sharing: dict[int, int] = {}
 
     def to(self, item: int, k: int = 3) -> tuple[Path, ...]:
         """The best ``k`` paths to an item, as of :func:`find_paths`.
@@ -148,27 +161,29 @@ class PathsFrom:
         history = self._history
         if not len(history.node):
             return ()
-        search = _Search(self._kg, self._user, goal, history, self._weights)
-        found = chain(
-            _direct(search),
-            _through_items(search),
-            _through_nodes(search, self._start, self._shared),
+        shared, sharers = self._shared
+        search = _Search(
+            self._kg, self._user, goal, history, self._weights, shared, sharers, self._n_sharing
         )
+        found = chain(_direct(search), _through_items(search), _through_nodes(search, self._start))
         best = sorted(found, key=lambda way: -way.score)[:k]
         return tuple(_path(search, way) for way in best)
 
     @cached_property
     def _history(self) -> _History:
-        return _history(self._kg, self._start, self._shared)
+        return _history(self._kg, self._start)
+
+    @cached_property
+    def _shared(self) -> tuple[Ints, _Sharers]:
+        shared = _shared_slots(self._kg, self._weights, people=self._people)
+        return shared, _sharers(self._kg, self._history, shared)
 
 
-def _history(kg: KnowledgeGraph, user_node: int, shared: Ints) -> _History:
+def _history(kg: KnowledgeGraph, user_node: int) -> _History:
     slots = kg.slots(Relation.INTERACTED)
-    n_slots = 2 * len(kg.edge_types)
     if not slots:
         none = np.zeros(0, np.int64)
-        said, no_runs = none.astype(np.float32), np.zeros((0, n_slots), np.int64)
-        return _History(none, said, said, none, no_runs, no_runs)
+        return _History(none, none.astype(np.float32), none.astype(np.float32), none)
     touched = kg.adjacent(user_node, slots[0], MAX_HISTORY)
     order = np.argsort(touched.node)
     weight, at_unix_s = touched.weight[order], touched.at_unix_s[order]
@@ -176,10 +191,33 @@ def _history(kg: KnowledgeGraph, user_node: int, shared: Ints) -> _History:
     recency = 0.5 ** (age_days / RECENCY_HALF_LIFE_DAYS)
     strongest = float(weight.max(initial=0.0))
     strength = np.log1p(weight) / np.log1p(max(strongest, 1e-12)) * recency
-    node = touched.node[order]
-    begins, ends = np.zeros((2, len(node), n_slots), np.int64)
-    begins[:, shared], ends[:, shared] = kg.runs(node[:, None], shared[None, :])
-    return _History(node, strength.astype(np.float32), weight, at_unix_s, begins, ends)
+    return _History(touched.node[order], strength.astype(np.float32), weight, at_unix_s)
+
+
+def _sharers(kg: KnowledgeGraph, history: _History, shared: Ints) -> _Sharers:
+    begins, ends = kg.runs(history.node[:, None], shared[None, :])  # (H, slots)
+    cell, position = _edges_in(begins, ends)
+    at, slot = cell // max(len(shared), 1), shared[cell % max(len(shared), 1)]
+    weight = kg.weight[position]
+    strength = history.strength[at] * np.minimum(weight, 1.0)
+    fact = slot * kg.n_nodes + kg.neighbour[position]
+    order = np.lexsort((-strength, fact))
+    return _Sharers(fact[order], at[order], weight[order])
+
+
+def _edges_in(begins: Ints, ends: Ints) -> tuple[Ints, Ints]:
+    """Where the strongest edges of some runs lie, and the run of each; runs in any shape."""
+    length = np.minimum(ends - begins, MAX_LINKS).ravel()
+    run = np.repeat(np.arange(len(length)), length)
+    within = np.arange(len(run)) - np.repeat(np.cumsum(length) - length, length)
+    return run, begins.ravel()[run] + within
+
+
+def _runs_of(kg: KnowledgeGraph, node: int, slots: Ints) -> tuple[Ints, Ints]:
+    """Where the edges of one node in some slots lie: first positions, and ends."""
+    start, stop = kg.indptr[node : node + 2].tolist()
+    row = kg.slot[start:stop]
+    return start + np.searchsorted(row, slots), start + np.searchsorted(row, slots + 1)
 
 
 class _Way(NamedTuple):
@@ -219,28 +257,37 @@ def _through_items(search: _Search) -> Iterator[_Way]:
         yield from best.values()
 
 
-def _through_nodes(search: _Search, user_node: int, slots: Ints) -> Iterator[_Way]:
+def _through_nodes(search: _Search, user_node: int) -> Iterator[_Way]:
     """User → item' → shared node → item along any fact; the strongest item' of each node."""
-    kg, history = search.kg, search.history
-    facts = [kg.adjacent(search.goal, slot, MAX_LINKS) for slot in slots.tolist()]
-    sizes = np.array([len(near.node) for near in facts], np.int64)
-    slots, facts = slots[sizes > 0], [near for near in facts if len(near.node)]
-    if not facts:
-        return
-    nodes = np.concatenate([near.node for near in facts])
-    begins, ends = kg.runs(nodes, np.repeat(slots, sizes[sizes > 0]) ^ 1)
-    n_sharing = np.split(ends - begins, np.cumsum(sizes[sizes > 0])[:-1])
-    for slot, near, n_items in zip(slots.tolist(), facts, n_sharing, strict=True):
-        told = (n_items <= MAX_SHARING) & (near.node != user_node)
+    kg, history, goal, shared = search.kg, search.history, search.goal, search.shared
+    cell, position = _edges_in(*_runs_of(kg, goal, shared))
+    slots, nodes = shared[cell], kg.neighbour[position].astype(np.int64)
+    facts = slots * kg.n_nodes + nodes
+    found, first = np.unique(facts, return_index=True)
+    sharer = dict(_best_sharer(search, found))
+    for j in np.sort(first).tolist():
+        if (best := sharer.get(int(facts[j]))) is None or nodes[j] == user_node:
+            continue
+        slot, node, (h, told) = int(slots[j]), int(nodes[j]), best
+        n_items = _n_sharing(search, int(facts[j]))
+        if n_items > MAX_SHARING:
+            continue
         trust = search.weights.get(kg.edge_types[slot // 2].relation, 1.0)
-        for fact, h, shared in _best_sharer(search, near, slot):
-            if not told[fact]:
-                continue
-            node, weight = int(near.node[fact]), float(near.weight[fact])
-            rarity = 1.0 / (1.0 + float(np.log(n_items[fact])))
-            strength = float(history.strength[h]) * min(shared, 1.0)
-            steps = ((slot, node, shared), (slot ^ 1, search.goal, weight))
-            yield _Way(strength * min(weight, 1.0) * rarity * trust, h, steps)
+        rarity = 1.0 / (1.0 + float(np.log(n_items)))
+        strength = float(history.strength[h]) * min(told, 1.0)
+        weight = float(kg.weight[position[j]])
+        steps = ((slot, node, told), (slot ^ 1, goal, weight))
+        yield _Way(strength * min(weight, 1.0) * rarity * trust, h, steps)
+
+
+def _n_sharing(search: _Search, fact: int) -> int:
+    """How many items share a fact."""
+    known = search.n_sharing.get(fact)
+    if known is None:
+        slot, node = divmod(fact, search.kg.n_nodes)
+        begin, end = _runs_of(search.kg, node, np.array([slot ^ 1]))
+        known = search.n_sharing[fact] = int(end[0] - begin[0])
+    return known
 
 
 def _shared_slots(kg: KnowledgeGraph, weights: Mapping[str, float], *, people: bool) -> Ints:
@@ -255,31 +302,16 @@ def _shared_slots(kg: KnowledgeGraph, weights: Mapping[str, float], *, people: b
     return np.array(slots, np.int64)
 
 
-def _best_sharer(search: _Search, near: Adjacent, slot: int) -> Iterator[tuple[int, int, float]]:
-    """For each fact of the answer that the history shares: its place, item' and weight there.
-
-    Args:
-        search: The search.
-        near: The answer's facts along one relation.
-        slot: Of that relation.
-    """
-    begins, ends = search.history.begins[:, slot], search.history.ends[:, slot]
-    length = np.minimum(ends - begins, MAX_LINKS)
-    length[search.history.node == search.goal] = 0
-    owner = np.repeat(np.arange(len(length)), length)
-    position = np.arange(len(owner)) - np.repeat(np.cumsum(length) - length, length)
-    position += begins[owner]
-    order = np.argsort(near.node)
-    ordered = near.node[order]
-    nodes = search.kg.neighbour[position]
-    at = np.minimum(np.searchsorted(ordered, nodes), len(ordered) - 1)
-    match = np.flatnonzero(ordered[at] == nodes)
-    fact, owner, weight = order[at[match]], owner[match], search.kg.weight[position[match]]
-    strength = search.history.strength[owner] * np.minimum(weight, 1.0)
-    best_first = np.argsort(-strength, kind="stable")
-    _, first = np.unique(fact[best_first], return_index=True)
-    for j in best_first[first].tolist():
-        yield int(fact[j]), int(owner[j]), float(weight[j])
+def _best_sharer(search: _Search, facts: Ints) -> Iterator[tuple[int, tuple[int, float]]]:
+    """For each of some facts that the history shares: the strongest item', and its weight there."""
+    sharers, history = search.sharers, search.history
+    begins, ends = (np.searchsorted(sharers.fact, facts, side=side) for side in ("left", "right"))
+    for j in np.flatnonzero(ends > begins).tolist():
+        for i in range(int(begins[j]), int(ends[j])):
+            h = int(sharers.at[i])
+            if history.node[h] != search.goal:
+                yield int(facts[j]), (h, float(sharers.weight[i]))
+                break
 
 
 def _intersect(ordered: Ints, nodes: Ints) -> tuple[Ints, Ints]:

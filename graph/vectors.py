@@ -81,5 +81,10 @@ def unit_or(vectors: Tensor, otherwise: Tensor) -> Tensor:
 def split_items(items: Floats) -> tuple[Floats, Floats]:
     """Item vectors ``[n, G]`` → unit tastes ``[n, G - 1]`` and popularity ``[n]``."""
     popularity = items[:, 0]
-    rest: Floats = np.sqrt(np.maximum(1 - popularity * popularity, np.float32(1e-12)))
-    return items[:, 1:] / rest[:, None], popularity
+    return items[:, 1:] / taste_length(popularity)[:, None], popularity
+
+
+def taste_length(popularity: Floats) -> Floats:
+    """How long the taste in an item's vector is, of any shape: what popularity leaves."""
+    length: Floats = np.sqrt(np.maximum(1 - popularity * popularity, np.float32(1e-12)))
+    return length

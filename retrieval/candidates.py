@@ -8,6 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.kernels import kernel
+from retrieval.strongest import strongest, strongest_open
+from retrieval.totals import distinct
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -16,9 +20,6 @@ Ranks = NDArray[np.int32]
 
 MAX_CHANNELS = 16
 """Channels of one request, at most: a candidate remembers them in the bits of a uint16."""
-
-_BITS = np.left_shift(np.uint16(1), np.arange(MAX_CHANNELS, dtype=np.uint16))
-_RANKS = np.arange(1, 1_025, dtype=np.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +91,12 @@ def top_rows(name: str, rows: Ints, scores: Floats, n: int) -> Channel:
         scores: float32 ``[N]``.
         n: Quota of the channel.
     """
-    if 0 < n < len(rows):
-        near = scores >= np.partition(scores, -n)[-n]  # ties at the cut are settled below
-        rows, scores = rows[near], scores[near]
-    order = np.lexsort((rows, -scores))[:n]
-    return Channel(name, rows[order].astype(np.int64), scores[order].astype(np.float32))
+    return Channel(name, *strongest(_ints(rows), _floats(scores), n))
+
+
+def top_open(name: str, rows: Ints, scores: Floats, is_open: Bools, n: int) -> Channel:
+    """:func:`top_rows` of the rows that a mask, bool ``[I]``, leaves."""
+    return Channel(name, *strongest_open(_ints(rows), _floats(scores), is_open, n))
 
 
 def merge(channels: Sequence[Channel]) -> Candidates:
@@ -105,23 +107,39 @@ def merge(channels: Sequence[Channel]) -> Candidates:
     """
     if len(channels) > MAX_CHANNELS:
         raise ValueError(f"got {len(channels)} channels, expected at most {MAX_CHANNELS}")
-    sizes = [len(channel.rows) for channel in channels]
+    sizes = np.array([len(channel.rows) for channel in channels], np.int64)
     proposed = np.concatenate([np.zeros(0, np.int64), *(channel.rows for channel in channels)])
-    order = np.argsort(proposed)
-    by_row = proposed[order]
-    begins = np.flatnonzero(np.diff(by_row, prepend=-1))  # rows are not negative
-    if not len(begins):
-        return Candidates(by_row, tuple(channels), _BITS[:0], _RANKS[:0])
-    bits = np.repeat(_BITS[: len(sizes)], sizes)[order]
-    ranks = np.concatenate([*map(_ranks, sizes)])[order]
-    return Candidates(
-        by_row[begins],
-        tuple(channels),
-        np.bitwise_or.reduceat(bits, begins),
-        np.minimum.reduceat(ranks, begins),
-    )
+    rows = distinct(proposed)
+    return Candidates(rows, tuple(channels), *_merged(rows, proposed, sizes))
 
 
-def _ranks(n: int) -> Ranks:
-    """1 to ``n``."""
-    return _RANKS[:n] if n <= len(_RANKS) else np.arange(1, n + 1, dtype=np.int32)
+@kernel
+def _merged(rows: Ints, proposed: Ints, sizes: Ints) -> tuple[Bits, Ranks]:
+    """The bits of each row's channels and its best rank.
+
+    Args:
+        rows: ``[C]``, ascending and distinct.
+        proposed: The same rows, channel after channel.
+        sizes: How many rows each channel has.
+    """
+    place = np.empty(rows[-1] + 1 if len(rows) else 0, np.int32)
+    for at in range(len(rows)):
+        place[rows[at]] = at
+    found_by, best_rank = np.zeros(len(rows), np.uint16), np.zeros(len(rows), np.int32)
+    first = 0
+    for channel in range(len(sizes)):
+        for rank in range(1, sizes[channel] + 1):
+            at = place[proposed[first + rank - 1]]
+            found_by[at] |= np.uint16(1 << channel)
+            if best_rank[at] == 0 or rank < best_rank[at]:
+                best_rank[at] = rank
+        first += sizes[channel]
+    return found_by, best_rank
+
+
+def _ints(rows: Ints) -> Ints:
+    return np.ascontiguousarray(rows, np.int64)
+
+
+def _floats(scores: Floats) -> Floats:
+    return np.ascontiguousarray(scores, np.float32)

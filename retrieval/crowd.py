@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from retrieval.kernels import kernel
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
@@ -43,14 +45,9 @@ class Crowd:
         n = min(n, len(likeness) - self._leave_out(own_row, likeness))
         if n <= 0:
             return np.zeros(n_items, dtype=np.float32)
-        nearest = np.argpartition(-likeness, n - 1)[:n].tolist()
-        profile, ends = self.profile, self.profile.indptr
-        theirs = [slice(int(ends[person]), int(ends[person + 1])) for person in nearest]
-        item = np.concatenate([profile.indices[one] for one in theirs])
-        share = np.concatenate([profile.data[one] for one in theirs])
-        mean = np.bincount(item, weights=share, minlength=n_items).astype(np.float32)
-        mean /= np.float32(n)
-        return mean
+        nearest = np.argpartition(-likeness, n - 1)[:n]
+        profile = self.profile
+        return _mean(profile.indptr, profile.indices, profile.data, nearest, n_items)
 
     def _leave_out(self, own_row: int | None, likeness: Floats) -> int:
         """Put a user behind all others; gives how many people that leaves out."""
@@ -61,6 +58,25 @@ class Crowd:
             return 0
         likeness[at] = -np.inf
         return 1
+
+
+@kernel
+def _mean(
+    ends: NDArray[np.int32],
+    item: NDArray[np.int32],
+    share: Floats,
+    people: Ints,
+    n_items: int,
+) -> Floats:
+    """Mean of some rows of a sparse table, dense."""
+    total = np.zeros(n_items, np.float64)
+    for person in people:
+        for at in range(ends[person], ends[person + 1]):
+            total[item[at]] += share[at]
+    mean = np.empty(n_items, np.float32)
+    for row in range(n_items):
+        mean[row] = np.float32(total[row]) / np.float32(len(people))
+    return mean
 
 
 def no_crowd(n_items: int, width: int) -> Crowd:

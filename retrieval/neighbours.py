@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from retrieval.kernels import kernel
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
@@ -32,10 +34,19 @@ class Neighbours:
             items: int64 ``[H]``, what the user took.
             strength: float32 ``[H]``, how much each counts.
         """
-        weight = self.weight[items] * strength[:, None]  # [H, N]
-        return np.bincount(
-            self.rows[items].ravel(), weights=weight.ravel(), minlength=len(self.rows)
-        ).astype(np.float32)
+        # Gathered first: rows that lie far apart are then waited for together, not one by one.
+        rows, weight = self.rows.take(items, axis=0), self.weight.take(items, axis=0)
+        return _summed(rows, weight, np.asarray(strength, np.float32), len(self.rows))
+
+
+@kernel
+def _summed(rows: NDArray[np.int32], weight: Floats, strength: Floats, n_items: int) -> Floats:
+    total = np.zeros(n_items, np.float64)
+    for at in range(len(rows)):
+        counts = strength[at]
+        for n in range(rows.shape[1]):
+            total[rows[at, n]] += weight[at, n] * counts
+    return total.astype(np.float32)
 
 
 def item_neighbours(

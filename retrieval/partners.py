@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from retrieval.kernels import kernel
 from retrieval.neighbours import overlaps
 
 Ints = NDArray[np.int64]
@@ -76,10 +77,10 @@ class Partners:
 
     def lifted(self, items: Ints) -> tuple[Ints, Floats]:
         """The partners of some items, int64 ``[N]`` ascending, and their :meth:`lifts` ``[N]``."""
-        real = self.log_lift[items] > 0
-        rows, at = np.unique(self.rows[items][real], return_inverse=True)
-        summed = np.bincount(at, weights=self.log_lift[items][real], minlength=len(rows))
-        return rows.astype(np.int64), summed.astype(np.float32)
+        found = self.rows.take(items, axis=0), self.log_lift.take(items, axis=0)
+        partners, total = _lifted(*found, len(self))
+        rows = np.sort(partners)
+        return rows, total[rows].astype(np.float32)
 
     def lifts_to(self, item: int, others: Ints) -> Floats:
         """Log lifts of one item with some others, float32 ``[N]``; 0 where they are no partners.
@@ -112,6 +113,24 @@ class Partners:
         chance = float(self.count[kin].sum()) * self.count / max(self.n_baskets.item(), 1)
         lift = np.log((met + PRIOR_BASKETS) / (chance + PRIOR_BASKETS))
         return np.where(met >= MIN_KIN_MEETINGS, np.maximum(lift, 0.0), 0.0).astype(np.float32)
+
+
+@kernel
+def _lifted(rows: NDArray[np.int32], log_lift: Floats, n_items: int) -> tuple[Ints, Doubles]:
+    """Partners of ``[H, N]`` in any order, and by row ``[I]`` the lifts of those that are."""
+    partners, n = np.empty(rows.size, np.int64), 0
+    is_partner, total = np.zeros(n_items, np.bool_), np.empty(n_items, np.float64)
+    for item in range(len(rows)):
+        for at in range(rows.shape[1]):
+            lift, partner = log_lift[item, at], rows[item, at]
+            if not lift > 0:
+                continue
+            if not is_partner[partner]:
+                is_partner[partner], total[partner] = True, 0.0
+                partners[n] = partner
+                n += 1
+            total[partner] += lift
+    return partners[:n], total
 
 
 def no_partners(n_items: int) -> Partners:

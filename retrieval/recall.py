@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.candidates import Candidates, Channel, merge, top_rows
+from retrieval.candidates import Bits, Candidates, Channel, Ranks, merge, top_open
 from retrieval.fusion import within
+from retrieval.kernels import kernel
 from retrieval.neighbours import Neighbours
 from retrieval.partners import Partners, no_partners
 from retrieval.rerank.config import CandidateConfig
@@ -21,6 +22,8 @@ from retrieval.rerank.features import Sources, World
 from retrieval.rerank.records import DAY_S, Bools, Floats, History, Ints, Moment
 from retrieval.rerank.trends import day_slot
 from retrieval.shelf import Shelf, shelf_of
+from retrieval.strongest import first_open, strongest_above_zero, strongest_of_kinds
+from retrieval.totals import decayed, distinct, last_visits_from, totals
 
 PROFILE_HALF_LIFE_DAYS = 30.0
 NO_PARTNERS = no_partners(0)
@@ -77,23 +80,19 @@ class Unseen:
     """Items that may be answered and that the user never took."""
 
     shelf: Shelf
-    taken: Ints
-    """Places on the shelf that the user took."""
     mask: Bools
     """bool ``[I]``"""
 
     @classmethod
     def of(cls, shelf: Shelf, taken: Ints) -> Unseen:
-        """The items of a shelf without some rows, int64 ``[n]``, ascending."""
+        """The items of a shelf without some rows, int64 ``[n]``."""
         mask = shelf.allowed.copy()
         mask[taken] = False
-        return cls(shelf, shelf.places(taken), mask)
+        return cls(shelf, mask)
 
     def best(self, name: str, scores: Floats, n: int) -> Channel:
         """The ``n`` best whose score is above zero; ``scores`` is float32 ``[I]``."""
-        here = scores[self.shelf.rows]
-        here[self.taken] = 0
-        return self.shelf.best(name, here, n)
+        return Channel(name, *strongest_above_zero(self.shelf.rows, scores, self.mask, n))
 
 
 def recall(
@@ -116,26 +115,24 @@ def recall(
     """
     history = query.history
     age = (query.moment.at_unix_s - history.at_unix_s) / DAY_S
-    decay = 0.5 ** (age / config.habit_half_life_days)
-    taken, inverse = np.unique(history.item, return_inverse=True)
-    strength = np.bincount(inverse, weights=decay, minlength=len(taken)).astype(np.float32)
+    decay = decayed(age, config.habit_half_life_days)
+    taken, total = totals(history.item, decay)
+    strength = total.astype(np.float32)
     together = tables.neighbours.scores(taken, np.sqrt(strength))
     crowd = (
         world.crowd.scores(query.user_vector, query.user)
         if len(taken)
         else np.zeros_like(together)  # without a taste, nobody's is alike
     )
-    mine = allowed[taken]
     unseen = Unseen.of(shelf_of(world.trends, allowed), taken)
     nearest = query.nearest
-    fresh = unseen.mask[nearest.rows]
     channels = [
-        top_rows("history", taken[mine], strength[mine], config.history),
-        top_rows("graph", nearest.rows[fresh], nearest.scores[fresh], config.graph),
+        top_open("history", taken, strength, allowed, config.history),
+        top_open("graph", nearest.rows, nearest.scores, unseen.mask, config.graph),
         unseen.best("together", together, config.together),
         unseen.best("crowd", crowd, config.crowd),
-        *_selling(history, decay, query.moment, world, unseen, config),
-        *_if_asked(query, world, tables, unseen.mask, config),
+        *_selling(taken, total, query.moment, world, unseen, config),
+        *_if_asked(query, world, tables, unseen, config),
         *(_within(channel, allowed) for channel in query.asked),
     ]
     candidates = merge(channels)
@@ -145,10 +142,10 @@ def recall(
         candidates = shortlist(candidates, most)
     rows = candidates.rows
     sources = Sources(
-        graph=tables.graph[rows] @ query.user_vector,
+        graph=tables.graph.take(rows, axis=0) @ query.user_vector,
         together=np.log1p(10 * together[rows]),
         crowd=np.log1p(100 * crowd[rows]),
-        content=tables.content[rows] @ content_profile(history, age, tables.content),
+        content=tables.content.take(rows, axis=0) @ content_profile(history, age, tables.content),
     )
     return Recalled(candidates, sources)
 
@@ -165,10 +162,27 @@ def shortlist(found: Candidates, most: int) -> Candidates:
     """
     if len(found.rows) <= most:
         return found
-    sure = np.uint16(sum(1 << i for i, c in enumerate(found.channels) if c.name in SURE_CHANNELS))
-    rank = np.where(found.found_by & sure, 0, found.best_rank)
-    n = max(most, int(np.count_nonzero(rank == 0)) + most // 4)
-    return found.keep(np.sort(np.argsort(rank, kind="stable")[:n]))  # of equal ranks, lower rows
+    sure = sum(1 << i for i, c in enumerate(found.channels) if c.name in SURE_CHANNELS)
+    return found.keep(_worth_scoring(found.found_by, found.best_rank, sure, most))
+
+
+@kernel
+def _worth_scoring(found_by: Bits, best_rank: Ranks, sure: int, most: int) -> Bools:
+    """The sure, and the best ranks of the others; of equal ranks the lower rows."""
+    of_rank = np.zeros(best_rank.max() + 1, np.int64)
+    for at in range(len(best_rank)):
+        of_rank[0 if found_by[at] & sure else best_rank[at]] += 1
+    left = max(most, of_rank[0] + most // 4)
+    for rank in range(len(of_rank)):
+        of_rank[rank] = min(of_rank[rank], left)
+        left -= of_rank[rank]
+    kept = np.zeros(len(best_rank), np.bool_)
+    for at in range(len(best_rank)):
+        rank = 0 if found_by[at] & sure else best_rank[at]
+        if of_rank[rank] > 0:
+            of_rank[rank] -= 1
+            kept[at] = True
+    return kept
 
 
 def token_vectors(graph: Floats, content: Floats, width: int = 32) -> Floats:
@@ -194,37 +208,34 @@ def content_profile(history: History, age: NDArray[np.float64], content: Floats)
     """What the user's recent items look and read like, float32 ``[D]``; unit, or zero."""
     recent = slice(max(0, len(history) - 100), len(history))
     weight = (0.5 ** (age[recent] / PROFILE_HALF_LIFE_DAYS)).astype(np.float32)
-    profile: Floats = weight @ content[history.item[recent]]
+    profile: Floats = weight @ content.take(history.item[recent], axis=0)
     return profile / max(float(np.linalg.norm(profile)), 1e-9)
 
 
 def last_visits(history: History, n: int = RECENT_VISITS) -> History:
     """What the user did in the last ``n`` visits."""
-    begins = np.flatnonzero(np.diff(history.session, prepend=np.nan))
-    return history.slice(int(begins[-n:][0]) if len(begins) else 0, len(history))
+    return history.slice(last_visits_from(history.session, n), len(history))
 
 
 def _if_asked(
-    query: Query, world: World, tables: Tables, unseen: Bools, config: CandidateConfig
+    query: Query, world: World, tables: Tables, unseen: Unseen, config: CandidateConfig
 ) -> Iterator[Channel]:
     """Channels that are not there, and cost nothing, without a quota."""
     trends = world.trends
-    selling = trends.best_sellers[unseen[trends.best_sellers]]
     if config.basket:
-        last = np.unique(last_visits(query.history).item)
+        last = distinct(last_visits(query.history).item)
         rows, lifts = tables.partners.lifted(last[last < len(tables.partners)])
-        fresh = unseen[rows]
-        yield top_rows("basket", rows[fresh], lifts[fresh], config.basket)
+        yield top_open("basket", rows, lifts, unseen.mask, config.basket)
     if config.week:
-        yield top_rows("week", selling, trends.last_7_days[selling], config.week)
+        yield Channel("week", *first_open(*unseen.shelf.of_week, unseen.mask, config.week))
     if config.hour:
-        slot = int(day_slot(np.array([query.moment.local_s]))[0])
-        now = trends.last_28_days[selling] * np.exp(trends.slot_lift[slot, selling])
-        yield top_rows("hour", selling, now, config.hour)
+        slot = day_slot(query.moment.local_s)
+        rows = trends.best_sellers
+        now = trends.last_28_days[rows] * np.exp(trends.slot_lift[slot, rows])
+        yield top_open("hour", rows, now, unseen.mask, config.hour)
     if config.recent and query.recent is not None:
-        fresh = unseen[query.recent.rows]
-        rows, scores = query.recent.rows[fresh], query.recent.scores[fresh]
-        yield top_rows("recent", rows, scores, config.recent)
+        near = query.recent
+        yield top_open("recent", near.rows, near.scores, unseen.mask, config.recent)
 
 
 def _within(channel: Channel, allowed: Bools) -> Channel:
@@ -233,24 +244,26 @@ def _within(channel: Channel, allowed: Bools) -> Channel:
 
 
 def _selling(
-    history: History,
-    decay: NDArray[np.float64],
+    taken: Ints,
+    total: NDArray[np.float64],
     moment: Moment,
     world: World,
     unseen: Unseen,
     config: CandidateConfig,
 ) -> Iterator[Channel]:
     """What sells: here, everywhere, on offer, and in the groups that the user takes from."""
-    trends, shelf = world.trends, unseen.shelf
+    shelf = unseen.shelf
     here = _sold_in_scene(moment, world)
     yield unseen.best("scene", here, config.scene) if len(here) else NO_SCENE
-    popular = trends.best_sellers[unseen.mask[trends.best_sellers]][: config.popular]
-    yield Channel("popular", popular, trends.last_28_days[popular])  # in this order already
-    by_habit = shelf.sold * _group_habit(history, decay, world)[shelf.group]
-    by_habit[unseen.taken] = 0
-    yield shelf.best("category", by_habit, config.category)
-    on_offer = world.offers.running(moment.place, moment.at_unix_s)[shelf.rows] > 0
-    yield shelf.best("offers", by_habit * on_offer, config.offers)
+    yield Channel("popular", *first_open(*shelf.popular, unseen.mask, config.popular))
+    habit = _group_habit(taken, total, world)
+    on_offer = world.offers.running(moment.place, moment.at_unix_s)
+    quota = config.category, config.offers
+    category, offers = strongest_of_kinds(
+        shelf.rows, shelf.sold, shelf.group, habit, unseen.mask, on_offer, *quota
+    )
+    yield Channel("category", *category)
+    yield Channel("offers", *offers)
 
 
 def _sold_in_scene(moment: Moment, world: World) -> Floats:
@@ -264,11 +277,17 @@ def _sold_in_scene(moment: Moment, world: World) -> Floats:
     return sold
 
 
-def _group_habit(history: History, decay: NDArray[np.float64], world: World) -> Floats:
+def _group_habit(items: Ints, total: NDArray[np.float64], world: World) -> Floats:
     """How much of the user's taking falls in each finest group, per sale: float32 ``[groups]``."""
     codes, n = world.items.groups[0], world.items.n_groups[0]
-    taken = np.bincount(codes[history.item], weights=decay, minlength=n)
-    sold = world.trends.group_counts[0]
-    share = (taken / max(taken.sum(), 1.0) + UNKNOWN_TASTE / n) / (sold + 20.0)
-    habit: Floats = share.astype(np.float32)
+    taken = np.bincount(codes.take(items), weights=total, minlength=n)
+    return _habit_per_sale(taken.astype(np.float64), world.trends.group_counts[0])
+
+
+@kernel
+def _habit_per_sale(taken: NDArray[np.float64], sold: Floats) -> Floats:
+    habit, n, every = np.empty(len(sold), np.float32), len(sold), max(taken.sum(), 1.0)
+    for group in range(n):
+        share = taken[group] / every + UNKNOWN_TASTE / n
+        habit[group] = share / (sold[group] + np.float32(20))
     return habit

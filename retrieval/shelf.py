@@ -1,9 +1,10 @@
 """Items that may be answered, side by side, with what every request reads of them.
 
 Most items of a large catalogue are not recommended, and of those that are the same few columns
-are read again and again: gathered once per filter, they make each channel a walk over less.
+are read again and again: gathered once per filter, they make each channel a walk over less. What
+sells comes first, as it mostly is what a channel looks for: the rest then costs one look each.
 
-Alphabet: I items, A items that may be answered.
+Alphabet: I items, A items that may be answered, S best-sellers among them.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from retrieval.candidates import Channel
-from retrieval.rerank.records import Bools, Floats, Ints
+from retrieval.rerank.records import Bools, Floats
 from retrieval.rerank.trends import Trends
+from retrieval.strongest import Best, Rows, strongest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,44 +25,45 @@ class Shelf:
 
     allowed: Bools
     """bool ``[I]``: which items these are; never changed afterwards."""
-    rows: Ints
-    """int64, ascending."""
-    group: Ints
-    """int64: finest group."""
+    order: Rows
+    """int32 ``[I]``: every item, by takes of the last 28 days, most first, then by row."""
+    rows: Rows
+    """int32: the items, in this order."""
+    group: Rows
+    """int32: finest group."""
     sold: Floats
-    """float32: takes of the last 28 days, and a half."""
-
-    def places(self, rows: Ints) -> Ints:
-        """Where those of some rows stand that are here: int64 ``[n]``, ascending for such rows."""
-        at = np.searchsorted(self.rows, rows)
-        at = at[at < len(self.rows)] if len(rows) and at[-1] == len(self.rows) else at
-        found: Ints = at[self.rows[at] == rows[: len(at)]]
-        return found
-
-    def best(self, name: str, scores: Floats, n: int) -> Channel:
-        """The ``n`` best-scored items whose score is above zero; ties go to the lower row.
-
-        Args:
-            name: Of the channel.
-            scores: float32 ``[A]``.
-            n: Quota of the channel.
-        """
-        near = np.flatnonzero(scores > 0)
-        if 0 < n < len(near):
-            found = scores[near]
-            near = near[found >= np.partition(found, -n)[-n]]  # ties at the cut are settled below
-        near = near[np.argsort(-scores[near], kind="stable")[:n]]
-        return Channel(name, self.rows[near], scores[near])
+    """float32: takes of the last 28 days, and a half; descending."""
+    popular: Best
+    """Best-sellers of the last 28 days, ``[S]``, with their takes."""
+    of_week: Best
+    """The same by takes of the last 7 days, best first."""
 
 
 def shelf_of(trends: Trends, allowed: Bools) -> Shelf:
     """The items of a mask ``[I]``, gathered once for as long as requests come with that array."""
     known = _last.get(trends)
     if known is None or known.allowed is not allowed:
-        rows = np.flatnonzero(allowed)
-        sold = trends.last_28_days[rows] + np.float32(0.5)
-        known = _last[trends] = Shelf(allowed, rows, trends.groups[0][rows], sold)
+        order = known.order if known is not None else _by_sales(trends)
+        known = _last[trends] = _gathered(trends, allowed, order)
     return known
+
+
+def _by_sales(trends: Trends) -> Rows:
+    return np.argsort(-trends.last_28_days, kind="stable").astype(np.int32)
+
+
+def _gathered(trends: Trends, allowed: Bools, order: Rows) -> Shelf:
+    rows = order[allowed[order]]
+    sellers = trends.best_sellers[allowed[trends.best_sellers]]
+    return Shelf(
+        allowed,
+        order,
+        rows,
+        trends.groups[0][rows].astype(np.int32),
+        trends.last_28_days[rows] + np.float32(0.5),
+        (sellers, trends.last_28_days[sellers]),
+        strongest(sellers, trends.last_7_days[sellers], len(sellers)),
+    )
 
 
 _last: WeakKeyDictionary[Trends, Shelf] = WeakKeyDictionary()

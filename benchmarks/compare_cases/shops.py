@@ -160,21 +160,24 @@ def _once(weeks: int, rerank: RerankConfig) -> tuple[EngineConfig, ...]:
 
 
 def _few_people() -> tuple[EngineConfig, ...]:
-    """As many settings as the others try: longer memories, smaller networks, less of the scene."""
+    """As many settings as the others try: longer memories, of what sells too; more of retrieval."""
     first, closed = _once(104, FEWER)
-    long, longer = (_once(weeks, FEWER)[1] for weeks in (312, 520))
-    small = {"hidden": 16, "dropout": 0.5, "learning_rate": 1e-3, "epochs": 10}
-    changes: tuple[tuple[EngineConfig, dict[str, float]], ...] = (
-        (closed, {"scene_dropout": 0.5}),
-        (long, {"scene_dropout": 0.5}),
-        (long, small),
-        (longer, small),
-    )
-    changed = (
-        one.model_copy(update={"rerank": one.rerank.model_copy(update=change)})
-        for one, change in changes
-    )
-    return first, closed, long, longer, *changed
+    long = _once(312, FEWER)[1]
+    slow, slow_closed, slow_long = (_remembering(one, 180) for one in (first, closed, long))
+    trusting = (_trusting(one, 10) for one in (slow, slow_closed, slow_long))
+    return first, closed, long, slow_closed, *trusting, _trusting(slow_closed, 30)
+
+
+def _remembering(config: EngineConfig, half_life_days: float) -> EngineConfig:
+    """The same, where what sells is counted over a longer time."""
+    graph = config.graph.model_copy(update={"popularity_half_life_days": half_life_days})
+    return config.model_copy(update={"graph": graph})
+
+
+def _trusting(config: EngineConfig, trust: float) -> EngineConfig:
+    """The same, with another weight of retrieval's own score."""
+    rerank = config.rerank.model_copy(update={"retrieval_trust": trust})
+    return config.model_copy(update={"rerank": rerank})
 
 
 def _taken(events: pl.DataFrame, user: str, item: str) -> pl.DataFrame:

@@ -7,9 +7,9 @@ plural; a count takes its measure word instead.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
-from engine.explain.evidence import CLOSE_LOOK, CLOSE_WISH, WISH_CHARS, Claim, Kind
+from engine.explain.claim import Claim, Kind
+from engine.explain.evidence import CLOSE_LOOK, CLOSE_WISH, WISH_CHARS
 from engine.explain.facts import Facts
 from engine.explain.wording import quoted, span_of
 
@@ -38,7 +38,7 @@ _PARTS = {
 
 def in_chinese(claim: Claim, facts: Facts) -> Claim:
     """The claim with Chinese clauses that say the same."""
-    return replace(claim, wordings=_SAY[claim.kind](claim, facts))
+    return claim._replace(wordings=_SAY[claim.kind](claim, facts))
 
 
 def _verb(facts: Facts) -> str:

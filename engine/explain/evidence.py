@@ -10,15 +10,26 @@ A fact that is weak, or that rests on few sales, is no evidence at all.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
+from functools import lru_cache
 from math import isfinite, log2, log10, sqrt
+from operator import attrgetter
 from typing import TypeGuard
 
-from engine.explain.facts import Facts
-from engine.explain.wording import ago, due, every, fold, name_of, quoted, shorten, tidy, times
+from engine.explain.claim import Claim, Kind, claim_of
+from engine.explain.facts import Facts, Verb
+from engine.explain.wording import (
+    REMEMBERED,
+    ago,
+    due,
+    every,
+    fold,
+    name_of,
+    quoted,
+    shorten,
+    tidy,
+    times,
+)
 from engine.recommendation import Evidence
-from engine.types import Item
 
 DUE_FROM, DUE_UNTIL = 0.8, 2.5
 """Due between these multiples of the usual interval; later, the user seems to have stopped."""
@@ -42,38 +53,6 @@ _ONE_SIDED_95 = 1.645
 _OFFER_KINDS = {"coupon", "discount", "display", "mailer"}
 
 
-class Kind(StrEnum):
-    """What a piece of evidence is about; where weights are equal, the earlier comes first."""
-
-    DUE = "due"
-    WISH = "wish"
-    LOOK = "look"
-    HABIT = "habit"
-    OFFER = "offer"
-    TOGETHER = "together"
-    CATEGORY = "category"
-    PLACE = "place"
-    HOUR = "hour"
-    LAST_TIME = "last_time"
-    PATH = "path"
-    POPULAR = "popular"
-    NEW = "new"
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One thing that the facts allow to be said."""
-
-    kind: Kind
-    weight: float
-    """In (0, 1]: persuasion of the kind times strength of the fact."""
-    wordings: tuple[str, ...]
-    """Clauses that mean the same; the first is the evidence's text and holds every number."""
-    name: str | None = None
-    """Whatever the clauses name, so that a sentence names nothing twice."""
-    item_id: str | None = None
-
-
 def evidence_of(facts: Facts) -> tuple[Evidence, ...]:
     """Everything that speaks for the item, heaviest first; never empty.
 
@@ -81,7 +60,7 @@ def evidence_of(facts: Facts) -> tuple[Evidence, ...]:
     fact remains: how often the item was taken lately, where it belongs, or that it is new to
     the user.
     """
-    return tuple(Evidence(c.kind.value, c.weight, c.wordings[0], c.item_id) for c in claims(facts))
+    return tuple([claim.evidence for claim in claims(facts)])
 
 
 def claims(facts: Facts) -> tuple[Claim, ...]:
@@ -90,15 +69,13 @@ def claims(facts: Facts) -> tuple[Claim, ...]:
     known = _newest  # one read: another thread may write meanwhile
     if known is None or known[0] is not facts:
         held = [claim for make in _CLAIMS if (claim := make(facts)) is not None]
-        known = facts, tuple(sorted(held, key=_lightness)) or (_last_resort(facts),)
+        held.sort(key=_WEIGHT, reverse=True)  # stable: of equal ones the earlier kind comes first
+        known = facts, tuple(held) or (_last_resort(facts),)
         _newest = known
     return known[1]
 
 
-def _lightness(claim: Claim) -> float:
-    return -claim.weight
-
-
+_WEIGHT = attrgetter("evidence.weight")
 _newest: tuple[Facts, tuple[Claim, ...]] | None = None
 """The claims of the facts that were asked for last: evidence is gathered, then put into words."""
 
@@ -129,15 +106,17 @@ def _due(facts: Facts) -> Claim | None:
     )
     wordings = (first, f"{rhythm}, and it is {when}")
     strength = _grows(facts.times_taken, half=1) * (1 - abs(log2(ratio)) / 2)
-    return Claim(Kind.DUE, strength, wordings)
+    return claim_of(Kind.DUE, strength, wordings)
 
 
 def _habit(facts: Facts) -> Claim | None:
-    if facts.times_taken < 1:
-        return None
-    past, often = facts.verb.past, times(facts.times_taken)
-    wordings = (f"you have {past} it {often}", f"you {past} it {often}")
-    return Claim(Kind.HABIT, 0.85 * _grows(facts.times_taken, half=2), wordings)
+    return _taken(facts.times_taken, facts.verb.past) if facts.times_taken >= 1 else None
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _taken(n: int, past: str) -> Claim:
+    wordings = (f"you have {past} it {times(n)}", f"you {past} it {times(n)}")
+    return claim_of(Kind.HABIT, 0.85 * _grows(n, half=2), wordings)
 
 
 def _last_time(facts: Facts) -> Claim | None:
@@ -146,16 +125,18 @@ def _last_time(facts: Facts) -> Claim | None:
         return None
     past, when = facts.verb.past, ago(since)
     wordings = (f"you last {past} it {when}", f"the last time you {past} it was {when}")
-    return Claim(Kind.LAST_TIME, 0.3 / (1 + since / 60), wordings)
+    return claim_of(Kind.LAST_TIME, 0.3 / (1 + since / 60), wordings)
 
 
 def _wish(facts: Facts) -> Claim | None:
     near = facts.wish_similarity
+    if not _reaches(near, MIN_WISH):
+        return None
     words = quoted(facts.wish or "", WISH_CHARS)
-    if words is None or not _reaches(near, MIN_WISH):
+    if words is None:
         return None
     wording = f"it {'matches' if near >= CLOSE_WISH else 'comes close to'} {words}"
-    return Claim(Kind.WISH, 0.95 * _nearness(near, MIN_WISH), (wording,), name=words.strip('"…'))
+    return claim_of(Kind.WISH, 0.95 * _nearness(near, MIN_WISH), (wording,), words.strip('"…'))
 
 
 def _look(facts: Facts) -> Claim | None:
@@ -163,53 +144,70 @@ def _look(facts: Facts) -> Claim | None:
     if not _reaches(near, MIN_LOOK):
         return None
     wording = f"it {'looks much like' if near >= CLOSE_LOOK else 'resembles'} your photo"
-    return Claim(Kind.LOOK, 0.95 * _nearness(near, MIN_LOOK), (wording,))
+    return claim_of(Kind.LOOK, 0.95 * _nearness(near, MIN_LOOK), (wording,))
 
 
 def _offer(facts: Facts) -> Claim | None:
-    kinds = set(facts.offers)
-    if not kinds:
-        return None
+    return _on_offer(facts.offers, facts.place) if facts.offers else None
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _on_offer(offers: tuple[str, ...], place: str | None) -> Claim:
+    kinds = set(offers)
     weight = 0.6 if kinds & {"coupon", "discount"} else 0.5
     if kinds == {"coupon"}:
-        return Claim(Kind.OFFER, weight, ("a coupon for it is out this week",))
+        return claim_of(Kind.OFFER, weight, ("a coupon for it is out this week",))
     states = ["reduced"] * ("discount" in kinds) + ["on display"] * ("display" in kinds)
     if kinds - _OFFER_KINDS and not states:
         states = ["on offer"]
     if states:
-        states[-1] += _here(facts.place, " ") + " this week" * ("mailer" not in kinds)
+        states[-1] += _here(place, " ") + " this week" * ("mailer" not in kinds)
     if "mailer" in kinds:
         states.append("in this week's mailer")
     running = " and ".join(filter(None, (", ".join(states[:-1]), states[-1])))
     coupon = ", with a coupon out" if "coupon" in kinds else ""
-    return Claim(Kind.OFFER, weight, (f"it is {running}{coupon}",))
+    return claim_of(Kind.OFFER, weight, (f"it is {running}{coupon}",))
 
 
 def _together(facts: Facts) -> Claim | None:
-    other, verb = facts.together, facts.verb
-    if other is None or not _reaches(facts.together_share, MIN_OVERLAP):
+    other, share = facts.together, facts.together_share
+    if other is None or not _reaches(share, MIN_OVERLAP):
         return None
-    name = name_of(other.title, NAME_CHARS, proper=verb.base == "rate" or _leads_with_brand(other))
+    name, wordings = _took_too(other.title, other.brand, facts.verb)
     if name is None:
         return None
+    weight = 0.6 * _grows(share, half=0.2)
+    return claim_of(Kind.TOGETHER, weight, wordings, name, other.item_id)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _took_too(title: str, brand: str | None, verb: Verb) -> tuple[str | None, tuple[str, ...]]:
+    """What another item is called, and that its people took this one; None names nothing."""
+    proper = verb.base == "rate" or _leads_with_brand(title, brand)
+    name = name_of(title, NAME_CHARS, proper=proper)
     owner = {"buy": "your ", "pick": "your ", "look at": "the "}.get(verb.base, "")
     who = f"people who {verb.past} {owner}{name}"
     took = "took" if verb.base == "buy" else verb.past
-    wordings = (f"{who} {verb.past} this too", f"{who} {took} this too")
-    weight = 0.6 * _grows(facts.together_share, half=0.2)
-    return Claim(Kind.TOGETHER, weight, wordings, name=name, item_id=other.item_id)
+    return name, (f"{who} {verb.past} this too", f"{who} {took} this too")
 
 
 def _category(facts: Facts) -> Claim | None:
-    name = name_of(facts.category, NAME_CHARS)
     others = facts.category_times - facts.times_taken
-    if name is None or others < CATEGORY_KNOWN:
+    if others < CATEGORY_KNOWN or facts.category is None:
+        return None
+    return _often(facts.category, others, facts.verb)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _often(category: str, others: int, verb: Verb) -> Claim | None:
+    name = name_of(category, NAME_CHARS)
+    if name is None:
         return None
     if others < CATEGORY_OFTEN:
-        wordings: tuple[str, ...] = (f"you have {facts.verb.past} {name} before",)
+        wordings: tuple[str, ...] = (f"you have {verb.past} {name} before",)
     else:
-        wordings = (f"you often {facts.verb.base} {name}", f"you {facts.verb.base} {name} often")
-    return Claim(Kind.CATEGORY, 0.5 * _grows(others, half=4), wordings, name=name)
+        wordings = (f"you often {verb.base} {name}", f"you {verb.base} {name} often")
+    return claim_of(Kind.CATEGORY, 0.5 * _grows(others, half=4), wordings, name)
 
 
 def _place(facts: Facts) -> Claim | None:
@@ -223,46 +221,51 @@ def _place(facts: Facts) -> Claim | None:
         f"it is {fold(lift)} as popular {here} as overall",
         f"{here} it is {fold(lift)} as popular as overall",
     )
-    return Claim(Kind.PLACE, 0.45 * (1 - 1 / lift), wordings)
+    return claim_of(Kind.PLACE, 0.45 * (1 - 1 / lift), wordings)
 
 
 def _hour(facts: Facts) -> Claim | None:
-    lift, slot = facts.slot_lift, tidy(facts.slot or "")
-    if not slot or not _reaches(lift, MIN_LIFT) or facts.sold_28_days < MIN_SALES_IN_SLOT_MONTH:
+    lift = facts.slot_lift
+    if not _reaches(lift, MIN_LIFT) or facts.sold_28_days < MIN_SALES_IN_SLOT_MONTH:
+        return None
+    slot = tidy(facts.slot or "")
+    if not slot:
         return None
     when = _in_slot(slot)
     wordings = (
         f"it is {fold(lift)} as popular {when} as usual",
         f"{when} it is {fold(lift)} as popular as usual",
     )
-    return Claim(Kind.HOUR, 0.45 * (1 - 1 / lift), wordings)
+    return claim_of(Kind.HOUR, 0.45 * (1 - 1 / lift), wordings)
 
 
 def _path(facts: Facts) -> Claim | None:
-    way = tidy(shorten(tidy(facts.path or ""), PATH_CHARS))
+    way = tidy(shorten(tidy(facts.path), PATH_CHARS)) if facts.path else ""
     if not way:
         return None
-    return Claim(Kind.PATH, 0.2, (f"a chain of facts leads to it: {way}",))
+    return claim_of(Kind.PATH, 0.2, (f"a chain of facts leads to it: {way}",))
 
 
 def _popular(facts: Facts) -> Claim | None:
-    return _sold(facts) if facts.sold_28_days >= MIN_POPULAR else None
+    sold = facts.sold_28_days
+    return _sold(sold, facts.verb.past) if sold >= MIN_POPULAR else None
 
 
-def _sold(facts: Facts) -> Claim:
-    past, often = facts.verb.past, times(facts.sold_28_days)
-    strength = min(1.0, log10(1 + facts.sold_28_days) / 3)
-    wordings = (f"it was {past} {often} in the last four weeks",)
-    return Claim(Kind.POPULAR, 0.3 * strength, wordings)
+@lru_cache(maxsize=REMEMBERED)
+def _sold(n: int, past: str) -> Claim:
+    strength = min(1.0, log10(1 + n) / 3)
+    return claim_of(
+        Kind.POPULAR, 0.3 * strength, (f"it was {past} {times(n)} in the last four weeks",)
+    )
 
 
 def _last_resort(facts: Facts) -> Claim:
     if facts.sold_28_days > 0:
-        return _sold(facts)
+        return _sold(facts.sold_28_days, facts.verb.past)
     category = name_of(facts.category, NAME_CHARS)
     if category is not None:
-        return Claim(Kind.CATEGORY, 0.02, (f"it is found under {category}",), name=category)
-    return Claim(Kind.NEW, 0.01, (f"you have not {facts.verb.past} it before",))
+        return claim_of(Kind.CATEGORY, 0.02, (f"it is found under {category}",), name=category)
+    return claim_of(Kind.NEW, 0.01, (f"you have not {facts.verb.past} it before",))
 
 
 _CLAIMS: tuple[Callable[[Facts], Claim | None], ...] = (
@@ -296,10 +299,10 @@ def _nearness(cosine: float, floor: float) -> float:
     return 0.6 + 0.4 * (min(cosine, 1.0) - floor) / (1 - floor)
 
 
-def _leads_with_brand(item: Item) -> bool:
-    """Whether the first word of the title is the brand's, and so a name."""
-    brand, title = (item.brand or "").casefold().split(), item.title.casefold().split()
-    return bool(brand and title) and brand[0] == title[0]
+def _leads_with_brand(title: str, brand: str | None) -> bool:
+    """Whether the first word of a title is the brand's, and so a name."""
+    of_brand, of_title = (brand or "").casefold().split(), title.casefold().split()
+    return bool(of_brand and of_title) and of_brand[0] == of_title[0]
 
 
 def _here(place: str | None, before: str = "") -> str:

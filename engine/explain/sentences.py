@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import permutations
 from typing import Final
 from zlib import crc32
 
 from engine.explain.chinese import ago as ago_in_chinese
 from engine.explain.chinese import in_chinese
-from engine.explain.evidence import Claim, Kind, claims
+from engine.explain.claim import Claim, Kind
+from engine.explain.evidence import claims
 from engine.explain.facts import Facts
 from engine.explain.wording import ago
 from engine.recommendation import Evidence
@@ -39,7 +40,13 @@ _THEMES = {
 """Claims of one theme say nearly the same; kinds that are missing here stand alone."""
 _BESIDE_THE_POINT = ({_OWN, _TASTE}, {_OWN, _CROWD})
 """Whoever takes the very item need not hear of the taste or the crowd that it fits."""
-_HOW_OFTEN_AND_WHEN = {Kind.HABIT, Kind.LAST_TIME}
+_HOW_OFTEN_AND_WHEN = frozenset(permutations((Kind.HABIT, Kind.LAST_TIME)))
+_DIFFERENT = frozenset(
+    (first, other)
+    for (first, mine), (other, its) in permutations(_THEMES.items(), 2)
+    if mine != its and {mine, its} not in _BESIDE_THE_POINT
+)
+"""Pairs of kinds whose second adds something to the first."""
 _HEADLINES = {Kind.OFFER, Kind.POPULAR, Kind.CATEGORY}
 """Kinds that open without "it is": "On display here this week"."""
 
@@ -64,11 +71,11 @@ def sentence(
         At most 160 characters and a full stop. The wording depends on the item's id, so that a
         list does not repeat itself, and on nothing random.
     """
-    supported = {claim.kind.value: claim for claim in claims(facts)}
+    supported = {claim.evidence.kind: claim for claim in claims(facts)}
     said = [supported[e.kind] for e in evidence if e.kind in supported]
     first, *others = said or supported.values()
     language = _Chinese if is_chinese(locale) else _English
-    voice = language(facts, seed)
+    voice = language(facts, _draw(facts, seed))
     for other in others:
         if _adds(first, other) and len(text := voice.pair(first, other)) <= MAX_CHARS:
             return text
@@ -81,31 +88,31 @@ def is_chinese(locale: str | None) -> bool:
 
 
 def _adds(first: Claim, other: Claim) -> bool:
-    if {first.kind, other.kind} == _HOW_OFTEN_AND_WHEN:
+    kinds = first.kind, other.kind
+    if kinds in _HOW_OFTEN_AND_WHEN:
         return True
-    if other.weight < MIN_SECOND_WEIGHT:
+    if other.evidence.weight < MIN_SECOND_WEIGHT or kinds not in _DIFFERENT:
         return False
-    mine, its = _THEMES.get(first.kind), _THEMES.get(other.kind)
-    if mine is None or its is None or mine == its or {mine, its} in _BESIDE_THE_POINT:
-        return False
-    return not _same_name(first, other)
+    return not _same_name(first.name, other.name)
 
 
-def _same_name(*pair: Claim) -> bool:
-    names = [claim.name.casefold() for claim in pair if claim.name is not None]
-    return any(a in b or b in a for a, b in combinations(names, 2))
+def _same_name(first: str | None, other: str | None) -> bool:
+    if first is None or other is None:
+        return False
+    first, other = first.casefold(), other.casefold()
+    return first in other or other in first
 
 
 @dataclass(frozen=True, slots=True)
 class _English:
     facts: Facts
-    seed: int
+    draw: int
 
     def alone(self, claim: Claim) -> str:
         return _finish(self._opening(claim))
 
     def pair(self, first: Claim, other: Claim) -> str:
-        if {first.kind, other.kind} == _HOW_OFTEN_AND_WHEN:
+        if (first.kind, other.kind) in _HOW_OFTEN_AND_WHEN:
             how_often = self._wording(first if first.kind is Kind.HABIT else other)
             again = "" if self.facts.times_taken == 1 else "the last time "
             return _finish(f"{how_often}, {again}{ago(self.facts.days_since or 0)}")
@@ -122,32 +129,34 @@ class _English:
         return text
 
     def _wording(self, claim: Claim) -> str:
-        return _drawn(claim.wordings, self.facts, self.seed)
+        return claim.wordings[self.draw % len(claim.wordings)]
 
 
 @dataclass(frozen=True, slots=True)
 class _Chinese:
     facts: Facts
-    seed: int
+    draw: int
 
     def alone(self, claim: Claim) -> str:
         return f"{self._wording(claim)}。"
 
     def pair(self, first: Claim, other: Claim) -> str:
-        if {first.kind, other.kind} == _HOW_OFTEN_AND_WHEN:
+        if (first.kind, other.kind) in _HOW_OFTEN_AND_WHEN:
             how_often = self._wording(first if first.kind is Kind.HABIT else other)
             last = "" if self.facts.times_taken == 1 else "上次是"
             return f"{how_often}，{last}{ago_in_chinese(self.facts.days_since or 0)}。"
         return f"{self._wording(first)}；{self._wording(other)}。"
 
     def _wording(self, claim: Claim) -> str:
-        return _drawn(in_chinese(claim, self.facts).wordings, self.facts, self.seed)
+        wordings = in_chinese(claim, self.facts).wordings
+        return wordings[self.draw % len(wordings)]
 
 
-def _drawn(wordings: Sequence[str], facts: Facts, seed: int) -> str:
+def _draw(facts: Facts, seed: int) -> int:
+    """A number that decides between wordings of the same."""
     # A seed of 0 adds nothing, and reasons stay what they were.
     salt = f"{seed}:" if seed else ""
-    return wordings[crc32(f"{salt}{facts.item.item_id}".encode()) % len(wordings)]
+    return crc32(f"{salt}{facts.item.item_id}".encode())
 
 
 def _finish(text: str) -> str:

@@ -8,6 +8,7 @@ from functools import lru_cache
 REMEMBERED = 16_384
 """Texts of a catalogue that were tidied and named: an answer asks for the same ones again."""
 
+_FEW_TIMES = {1: "once", 2: "twice"}
 _DAYS_PER_WEEK, _DAYS_PER_MONTH, _DAYS_PER_YEAR = 7, 365.25 / 12, 365.25
 _MAX_IN_DAYS, _MAX_IN_WEEKS, _MAX_IN_MONTHS = 20, 62, 600
 """Up to so many days a span is told in days, in weeks, in months."""
@@ -32,7 +33,7 @@ _CAPITAL_ALWAYS = {
 
 def times(n: int) -> str:
     """How often: once, twice, 9 times."""
-    return {1: "once", 2: "twice"}.get(n, f"{n:,} times")
+    return _FEW_TIMES.get(n) or f"{n:,} times"
 
 
 def fold(ratio: float) -> str:

@@ -7,7 +7,7 @@ Alphabet: I items, C candidates of a request, N of them that the hard rules leav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -145,20 +145,20 @@ def place(
     at = np.array([slot.at for slot in slots], dtype=np.int64)
     for group in compiled.floors:
         compiled.ledger.note(group.rule, group.members(scores.rows[at], scores.at_unix_s))
-    return Listed(slots, _pool(compiled, contest, at))
+    return Listed(slots, _pool(compiled, contest, slots))
 
 
-def _pool(compiled: Compiled, contest: Contest, taken: Ints) -> Ints:
+def _pool(compiled: Compiled, contest: Contest, slots: Sequence[Placed]) -> Ints:
     """Everyone who could have had a slot, and as many again for the pools of other policies."""
     size = compiled.explorer.pool
     if size is None:
         return np.zeros(0, np.int64)
-    open_ = np.ones(len(contest), np.bool_)
+    # Diversity and floors reach deeper than the best: who was offered a slot need not be near.
+    wanted = np.isin(contest.at, [at for slot in slots for at in (slot.at, *slot.offered)])
+    wanted[: 2 * size + len(slots)] = True
     for rest in contest.rests:
-        open_ &= ~rest.who
-    last = np.flatnonzero(np.isin(contest.at, taken)).max(initial=-1)
-    n = max(2 * size + len(taken), int(last) + 1)
-    return contest.at[:n][open_[:n]]
+        wanted &= ~rest.who
+    return contest.at[wanted]
 
 
 def contest_of(compiled: Compiled, scores: Scores, k: int) -> Contest:

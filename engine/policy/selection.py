@@ -10,6 +10,7 @@ Alphabet: N candidates, best first; K slots; W of the N that may take a slot.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -61,7 +62,7 @@ class Floor:
     def due(self, slot: int, members: int) -> bool:
         """Whether slot ``slot`` (from 1) must go to a member, ``members`` being above it."""
         end = slot if self.length is None else self.length
-        owed = np.floor(self.share * (self.slots_before + end) + 1e-9)
+        owed = math.floor(self.share * (self.slots_before + end) + 1e-9)
         return bool(self.members_before + members + (end - slot) < owed)
 
 
@@ -104,70 +105,83 @@ class Offer:
 
 
 class _Filling:
-    """A list as it grows."""
+    """A list as it grows. What is open changes only where a slot is taken."""
 
     def __init__(self, contest: Contest) -> None:
         self.contest = contest
-        self.taken = np.zeros(len(contest), np.bool_)
         self.novelty = contest.novelty() if contest.novelty else None
         self._n = 0
-        self._resting = np.zeros(len(contest), np.bool_)
+        self._free = np.ones(len(contest), np.bool_)
+        """Neither taken nor resting."""
         for rest in contest.rests:
-            self._resting |= rest.who
+            self._free &= ~rest.who
         self._counts = [np.zeros(int(limit.group.max(initial=-1)) + 1) for limit in contest.limits]
+        self._full: list[Bools] = [
+            (limit.group >= 0) & (limit.most <= 0) for limit in contest.limits
+        ]
+        self._members = [0] * len(contest.floors)
+        """Slots that each floor's group got."""
 
     def offer(self, pool: int | None) -> Offer | None:
         """Who may take the next slot; None where nobody may."""
-        open_ = ~(self.taken | self._resting)
-        for full in self._full():
+        open_ = self._free.copy()
+        for full in self._full:
             open_ &= ~full
-        floor = next(
-            (f for f in self.contest.floors if self._due(f) and (f.member & open_).any()), None
-        )
+        floor = self._due(open_)
         if floor is not None:
             open_ &= floor.member
         who = np.flatnonzero(open_)
         if not len(who):
             return None
-        first, utility = int(who[0]), self.contest.score[who]
-        if self.novelty is not None:
-            utility = utility + self.novelty.bonus()[who]
-            order = np.argsort(-utility, kind="stable")
-            who, utility = who[order], utility[order]
-        who, utility = who[: pool or 1], utility[: pool or 1]
+        first, most = int(who[0]), pool or 1
+        if self.novelty is None:
+            who = who[:most]
+            utility = self.contest.score[who]
+        else:
+            utility = self.contest.score[who] + self.novelty.bonus()[who]
+            best = _best(utility, most)
+            who, utility = who[best], utility[best]
         spread = self.contest.spread[who] if len(self.contest.spread) else np.zeros(len(who))
         return Offer(who, utility, spread, floor.name if floor else None, first)
 
     def take(self, row: int) -> None:
         self._n += 1
-        self.taken[row] = True
-        for limit, count in zip(self.contest.limits, self._counts, strict=True):
-            if limit.group[row] >= 0:
-                count[limit.group[row]] += 1
+        self._free[row] = False
+        for k, limit in enumerate(self.contest.limits):
+            group, count = int(limit.group[row]), self._counts[k]
+            if group >= 0:
+                count[group] += 1
+                if count[group] >= limit.most:
+                    self._full[k] |= limit.group == group
+        for k, floor in enumerate(self.contest.floors):
+            self._members[k] += bool(floor.member[row])
         if self.novelty is not None:
             self.novelty.take(row)
 
     def passed_over(self, row: int) -> list[str]:
         """Which rules kept better candidates from the slot that ``row`` gets, and how many."""
-        better = np.arange(len(self.contest)) < row
         said = []
         for rest in self.contest.rests:
-            if n := int((rest.who & better).sum()):
+            if n := np.count_nonzero(rest.who[:row]):
                 said.append(f"{rest.name} passed over {n}")
-        for limit, full in zip(self.contest.limits, self._full(), strict=True):
-            if n := int((full & better & ~self.taken & ~self._resting).sum()):
+        for limit, full in zip(self.contest.limits, self._full, strict=True):
+            if n := np.count_nonzero(full[:row] & self._free[:row]):
                 said.append(f"{limit.name} passed over {n}")
         return said
 
-    def _full(self) -> list[Bools]:
-        found = []
-        for limit, count in zip(self.contest.limits, self._counts, strict=True):
-            full: Bools = (limit.group >= 0) & (np.append(count, 0)[limit.group] >= limit.most)
-            found.append(full)
-        return found
+    def _due(self, open_: Bools) -> Floor | None:
+        """The first floor that is owed this slot, and can be given it."""
+        for floor, members in zip(self.contest.floors, self._members, strict=True):
+            if floor.due(self._n + 1, members) and (floor.member & open_).any():
+                return floor
+        return None
 
-    def _due(self, floor: Floor) -> bool:
-        return floor.due(self._n + 1, int((floor.member & self.taken).sum()))
+
+def _best(utility: Doubles, n: int) -> Ints:
+    """Where the ``n`` highest are, highest first; of equals the first."""
+    if n == 1:
+        return np.array([utility.argmax()])
+    return np.argsort(-utility, kind="stable")[:n]
 
 
 def fill(
@@ -193,7 +207,9 @@ def fill(
             *_boosts_of(contest, row),
             *_said(filling, offer, row, explored=chosen != int(np.argmax(offer.utility))),
         )
-        placed.append(Placed(int(contest.at[row]), rules, float(contest.boost[row]), chance))
+        offered = tuple(contest.at[offer.who].tolist()) if explorer.pool else ()
+        at, boost = int(contest.at[row]), float(contest.boost[row])
+        placed.append(Placed(at, rules, boost, chance, offered))
         filling.take(row)
     return tuple(placed)
 

@@ -23,6 +23,8 @@ class Placed:
     """Logits that boosts added."""
     propensity: float = 1.0
     """Probability that this item got the slot, given the slots above."""
+    offered: tuple[int, ...] = ()
+    """Positions of all that might have got it, where chance had a say."""
 
 
 def fill_slots(

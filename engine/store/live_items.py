@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine, bindparam, delete, select
 
+from engine.store.question import Question
 from engine.store.records import LiveRecord
 from engine.store.schema import live_items, live_version
 
@@ -33,11 +34,16 @@ class LiveItemTable:
 
     def __init__(self, reads: Engine, writes: Engine) -> None:
         self._reads, self._writes = reads, writes
+        self._version = Question(reads, _VERSION)
 
     def version(self) -> int:
         """Number of the last change, 0 before the first."""
-        with self._reads.connect() as connection:
-            return int(connection.execute(_VERSION).scalar_one())
+        ((version,),) = self._version.ask()
+        return int(version)
+
+    def close(self) -> None:
+        """Let go of the connection that :meth:`version` keeps."""
+        self._version.close()
 
     def put(self, record: LiveRecord, picture: bytes | None = None) -> int:
         """Store an item's new state durably, in place of the one before.

@@ -27,6 +27,7 @@ from engine.store.fields import checked_id, checked_number, microseconds, moment
 from engine.store.impressions import ImpressionTable
 from engine.store.inserting import insert_new
 from engine.store.live_items import LiveItemTable
+from engine.store.question import Question
 from engine.store.records import Erased, Impression
 from engine.store.schema import events
 from engine.types import Event, EventKind
@@ -65,6 +66,7 @@ class EventStore:
         self._writes = for_writing(engine)
         self._insert = insert_new(events, "event_id", dialect=engine.dialect.name)
         self._max_events_per_user = max_events_per_user
+        self._history = Question(engine, _HISTORY)
         self.erasures = ErasureLog(self._reads)
         self.shown = ImpressionTable(self._reads, self._writes, self.erasures)
         self.live_items = LiveItemTable(self._reads, self._writes)
@@ -87,6 +89,8 @@ class EventStore:
 
     def close(self) -> None:
         """Let go of the connections."""
+        self._history.close()
+        self.live_items.close()
         self._reads.dispose()
 
     def __enter__(self) -> Self:
@@ -129,13 +133,11 @@ class EventStore:
         Raises:
             DataError: The id cannot be one, or the moment has no zone.
         """
-        asked = {
-            "user_id": checked_id("user_id", user_id),
-            "before_us": _END_OF_TIME_US if before is None else microseconds("before", before),
-            "most": self._max_events_per_user,
-        }
-        with self._reads.connect() as connection:
-            newest_first = connection.execute(_HISTORY, asked).all()
+        newest_first = self._history.ask(
+            user_id=checked_id("user_id", user_id),
+            before_us=_END_OF_TIME_US if before is None else microseconds("before", before),
+            most=self._max_events_per_user,
+        )
         return [
             Event(user, item, _KINDS[kind], moment(at_us), *rest)
             for user, item, kind, at_us, *rest in reversed(newest_first)

@@ -10,13 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from retrieval.rerank.records import DAY_S, History, Ints, Moment
+from retrieval.kernels import kernel
+from retrieval.rerank.records import DAY_S, Bools, Floats, History, Ints, Moment
 
 CLOCK_FEATURES = 6
 SCENE_FEATURES = CLOCK_FEATURES + 3
 """The clock, how near a holiday is, whether that is known, and whether a place is."""
 HOLIDAY_DAYS = 7.0
 """Days before a holiday at which its nearness has fallen to 1 / e."""
+YEAR_DAYS = 365.2425
 RELATIONS = 3
 """How a candidate may relate to a past event: same item, same finest group, same place."""
 
@@ -51,18 +53,27 @@ class Batch:
         return Batch(*(getattr(self, f.name).to(device) for f in fields(self)))
 
 
-def clock_features(local_s: NDArray[np.int64]) -> NDArray[np.float32]:
+def clock_features(local_s: Ints) -> Floats:
     """Hour, weekday and day of the year as points on circles, float32 ``[n, 6]``."""
-    turns = np.stack(
-        [
-            (local_s % DAY_S) / DAY_S,
-            ((local_s // DAY_S + 3) % 7) / 7,
-            ((local_s / DAY_S) % 365.2425) / 365.2425,
-        ],
-        axis=-1,
-    )
-    angle = 2 * np.pi * turns
-    return np.concatenate([np.sin(angle), np.cos(angle)], axis=-1).astype(np.float32)
+    return _clock(local_s)
+
+
+@kernel
+def _clock(local_s: Ints) -> Floats:
+    clock = np.empty((len(local_s), CLOCK_FEATURES), np.float32)
+    for i in range(len(local_s)):
+        if i and local_s[i] == local_s[i - 1]:  # as within a visit
+            clock[i] = clock[i - 1]
+            continue
+        turns = (
+            local_s[i] % DAY_S / DAY_S,
+            (local_s[i] // DAY_S + 3) % 7 / 7,
+            local_s[i] / DAY_S % YEAR_DAYS / YEAR_DAYS,
+        )
+        for j in range(3):
+            clock[i, j] = math.sin(2 * math.pi * turns[j])
+            clock[i, 3 + j] = math.cos(2 * math.pi * turns[j])
+    return clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,25 +91,36 @@ class Tokens:
 
 def tokens_of(history: History, moment: Moment, length: int) -> Tokens:
     """The last ``length`` events before the moment, and the moment itself."""
-    recent = history.slice(max(0, len(history) - length), len(history))
-    n = len(recent)
-    item, kind = np.zeros(length, np.int64), np.zeros(length, np.int64)
-    mask = np.zeros(length, np.bool_)
-    age, here = np.zeros(length, np.float32), np.zeros(length, np.float32)
-    clock = np.zeros((length, CLOCK_FEATURES), np.float32)
-    if n:
-        item[-n:], kind[-n:], mask[-n:] = recent.item, recent.kind, True
-        age[-n:] = (moment.at_unix_s - recent.at_unix_s) / DAY_S
-        here[-n:] = (recent.place == moment.place) & (moment.place > 0)
-        clock[-n:] = clock_features(recent.local_s)
-    now = clock_features(np.array([moment.local_s]))[0]
-    return Tokens(item, mask, kind, age, clock, here, _scene(now, moment))
-
-
-def _scene(clock: NDArray[np.float32], moment: Moment) -> NDArray[np.float32]:
+    now = (moment.at_unix_s, moment.local_s, moment.place)
+    times = (history.at_unix_s, history.local_s, history.place)
     dated = not math.isnan(moment.to_holiday_days)
     near = math.exp(-moment.to_holiday_days / HOLIDAY_DAYS) if dated else 0.0
-    return np.array([*clock, near, dated, moment.place > 0], dtype=np.float32)
+    clock = clock_features(np.array([moment.local_s]))[0]
+    scene = np.array([*clock.tolist(), near, dated, moment.place > 0], dtype=np.float32)
+    return Tokens(*_fill(history.item, history.kind, times, now, length), scene)
+
+
+@kernel
+def _fill(
+    item: Ints,
+    kind: NDArray[np.int8],
+    times: tuple[Ints, Ints, Ints],
+    now: tuple[int, int, int],
+    length: int,
+) -> tuple[Ints, Bools, Ints, Floats, Floats, Floats]:
+    """The arrays of :class:`Tokens` but the scene; times are as in ``now``, ``[E]``."""
+    at_unix_s, local_s, place = times
+    n = min(len(item), length)
+    pad, first = length - n, len(item) - n
+    items, kinds = np.zeros(length, np.int64), np.zeros(length, np.int64)
+    mask, age = np.zeros(length, np.bool_), np.zeros(length, np.float32)
+    clock, here = np.zeros((length, CLOCK_FEATURES), np.float32), np.zeros(length, np.float32)
+    items[pad:], kinds[pad:], mask[pad:] = item[first:], kind[first:], True
+    clock[pad:] = _clock(local_s[first:])
+    for i in range(n):
+        age[pad + i] = (now[0] - at_unix_s[first + i]) / DAY_S
+        here[pad + i] = now[2] > 0 and place[first + i] == now[2]
+    return items, mask, kinds, age, clock, here
 
 
 def single(tokens: Tokens, candidates: Ints, features: NDArray[np.float32]) -> Batch:

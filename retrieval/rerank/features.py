@@ -9,50 +9,40 @@ Alphabet: H history, C candidates, I items, G ways of grouping, F features.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from functools import lru_cache
 
 import numpy as np
 
 from retrieval.crowd import Crowd
+from retrieval.kernels import kernel
 from retrieval.neighbours import Neighbours
 from retrieval.rerank.facets import Facets, facet_columns, facet_features
-from retrieval.rerank.goes_with import GOES_WITH_FEATURES, goes_with_columns
+from retrieval.rerank.goes_with import GOES_WITH_FEATURES, write_goes_with
 from retrieval.rerank.habits import (
     GROUP_FEATURES,
     ITEM_FEATURES,
     USER_FEATURES,
-    Column,
-    Habit,
-    group_columns,
-    item_columns,
-    rows_in,
-    user_columns,
-    visits_of,
+    habits_of,
+    write_group_habits,
+    write_item_habits,
+    write_user_habits,
 )
 from retrieval.rerank.intervals import IntervalTable
-from retrieval.rerank.needs import NEED_FEATURES, need_columns
-from retrieval.rerank.offers import OFFER_KINDS, OfferCalendar
-from retrieval.rerank.records import DAY_S, Bools, Floats, History, Ints, ItemTable, Moment
-from retrieval.rerank.trends import Trends, day_slot
-
-GROUP_SALE_FEATURES = ("popularity_share", "share_here", "lift_here")
-
-TREND_FEATURES = (
-    "sold_7d",
-    "sold_28d",
-    "sold_ever",
-    "trend",
-    "repeat_rate",
-    "frequency",
-    "place_sold",
-    "place_sold_28d",
-    "place_share",
-    "place_lift",
-    "place_size",
-    "slot_lift",
+from retrieval.rerank.needs import NEED_FEATURES, write_needs
+from retrieval.rerank.offers import OFFER_KINDS, OfferCalendar, write_offers
+from retrieval.rerank.records import Bools, Floats, History, Ints, ItemTable, Moment
+from retrieval.rerank.sales import (
+    GROUP_SALE_FEATURES,
+    TREND_FEATURES,
+    write_group_sales,
+    write_trends,
 )
+from retrieval.rerank.taken import Taken, taken_of
+from retrieval.rerank.trends import Trends
+
 PRICE_FEATURES = ("log_price", "price_to_habit")
 SOURCE_FEATURES = ("graph_score", "together_score", "content_score", "crowd_score")
 
@@ -68,7 +58,11 @@ def feature_names(
         needs: Whether the run knows how often items are taken again.
         linear: Whether it knows what speaks for what.
     """
+    return _names(n_groupings, tuple(facets), needs, linear)
 
+
+@lru_cache(maxsize=16)
+def _names(n_groupings: int, facets: tuple[str, ...], needs: bool, linear: bool) -> tuple[str, ...]:
     def of_groups(names: tuple[str, ...]) -> list[str]:
         return [f"group{g}_{name}" for g in range(n_groupings) for name in names]
 
@@ -131,6 +125,14 @@ class World:
     linear: Neighbours | None = None
     """What speaks for what (:mod:`retrieval.linear`); None is not known."""
 
+    def __post_init__(self) -> None:
+        """Refuse trends of other items, of which kernels would read what is not there."""
+        if self.trends.groups.shape != self.items.groups.shape:
+            raise ValueError(
+                f"got trends of {self.trends.groups.shape} groups and items, expected those of the "
+                f"items, {self.items.groups.shape}: take the trends anew"
+            )
+
     def feature_names(self) -> tuple[str, ...]:
         """Names of the columns of :func:`cross_features` in this world."""
         return feature_names(
@@ -152,79 +154,65 @@ def cross_features(
         candidates: int64 ``[C]``, distinct items.
         sources: Retrieval scores of the candidates.
         world: Items, trends and offers as known at the moment.
+
+    Raises:
+        IndexError: An event or a candidate names no item of the world.
     """
-    age = (moment.at_unix_s - history.at_unix_s) / DAY_S
-    visits = visits_of(history, age, moment)
-    known, event_row = np.unique(history.item, return_inverse=True)
-    row, is_known = rows_in(known, candidates)
-    item = Habit.of(event_row, len(known), age, visits)
-    columns: list[Column] = [
-        *item_columns(item, row, is_known, history, visits, event_row),
-        *group_columns(item, row, history, age, visits, candidates, world.items),
-        *chain.from_iterable(world.trends.group_sales(candidates, moment.place)),
-        *user_columns(history, visits, len(known), len(candidates)),
-        *_trend_columns(candidates, moment, world.trends),
-        *_offer_columns(candidates, moment, world.offers),
-        *_price_columns(candidates, history, world.items),
-        sources.graph,
-        sources.together,
-        sources.content,
-        sources.crowd,
-        *need_columns(history, moment, candidates, world.needs),
-        *goes_with_columns(history, candidates, world.linear),
-        *facet_columns(candidates, moment.facets, world.facets, world.items.groups[0]),
-    ]
-    features = np.empty((len(candidates), len(columns)), dtype=np.float32)
-    for i, column in enumerate(columns):
-        features[:, i] = column
-    # What nobody has bought yet may be new: no sales are then no verdict, and training hides the
-    # sales of some candidates so that the network knows what to make of that.
-    unsold = world.trends.all_time[candidates] == 0
-    if unsold.any():
-        own = sales_columns(world.feature_names())
-        features[np.ix_(unsold, own)] = np.nan
+    n_features = len(world.feature_names())
+    features = np.empty((len(candidates), n_features), dtype=np.float32)
+    taken = taken_of(history.item, candidates, len(world.items))
+    habits = habits_of(history, taken, moment)
+    at = write_item_habits(features, 0, habits, taken)
+    at = write_group_habits(features, at, habits, taken, world.items)
+    at = write_group_sales(features, at, candidates, moment, world.trends)
+    at = write_user_habits(features, at, habits, taken)
+    at = write_trends(features, at, candidates, moment, world.trends)
+    at = write_offers(features, at, candidates, moment, world.offers)
+    at = _write_prices(features, at, taken, world.items)
+    at = _write_sources(features, at, sources)
+    at = write_needs(features, at, history, taken, moment, world.needs)
+    at = write_goes_with(features, at, taken, world.linear)
+    _write_facets(features, at, candidates, moment, world)
     return features
 
 
-def _trend_columns(candidates: Ints, moment: Moment, trends: Trends) -> list[Column]:
-    week, month = trends.last_7_days[candidates], trends.last_28_days[candidates]
-    nowhere = np.full(len(candidates), np.nan, dtype=np.float32)
-    here = recent = nowhere
-    if moment.place:
-        at_place = trends.at_place(moment.place)
-        here, recent = at_place.sold[candidates], at_place.recent[candidates]
-    total = float(trends.place_totals[moment.place])
-    share = trends.overall_share[candidates]
-    slot = int(day_slot(np.array([moment.local_s]))[0])
-    return [
-        np.log1p(week),
-        np.log1p(month),
-        np.log1p(trends.all_time[candidates]),
-        np.log((week + 1) / (month / 4 + 1)),
-        trends.repeat_rate[candidates],
-        trends.frequency[candidates],
-        np.log1p(here),
-        np.log1p(recent),
-        np.log((here + 0.5) / (total + 100) * 1e4),
-        np.log((here / (total + 1) + 1e-5) / (share + 1e-5)),
-        np.full(len(candidates), np.log1p(total) if moment.place else np.nan, dtype=np.float32),
-        trends.slot_lift[slot, candidates],
-    ]
+def _write_prices(features: Floats, at: int, taken: Taken, table: ItemTable) -> int:
+    _write_price(features, at, taken.candidates, (taken.item, taken.times), table.log_price)
+    return at + len(PRICE_FEATURES)
 
 
-def _offer_columns(candidates: Ints, moment: Moment, offers: OfferCalendar) -> list[Column]:
-    mask = offers.running(moment.place, moment.at_unix_s)[candidates]
-    known = offers.covers(moment.place) if moment.place else False
-    known |= offers.only_everywhere
-    return [
-        np.where(known, (mask >> bit) & 1, np.nan).astype(np.float32)
-        for bit in range(len(OFFER_KINDS))
-    ]
+@kernel
+def _write_price(
+    features: Floats, at: int, candidates: Ints, taken: tuple[Ints, Ints], log_price: Floats
+) -> None:
+    item, times = taken
+    paid, n_paid = 0.0, 0
+    for k in range(len(item)):
+        price = log_price[item[k]]
+        if not math.isnan(price):
+            paid += times[k] * price
+            n_paid += times[k]
+    habit = paid / n_paid if n_paid else math.nan
+    for c in range(len(candidates)):
+        features[c, at] = log_price[candidates[c]]
+        features[c, at + 1] = log_price[candidates[c]] - habit
 
 
-def _price_columns(candidates: Ints, history: History, table: ItemTable) -> list[Column]:
-    price = table.log_price[candidates]
-    paid = table.log_price[history.item]
-    paid = paid[~np.isnan(paid)]
-    habit = paid.mean() if len(paid) else np.float32(np.nan)
-    return [price, price - habit]
+def _write_sources(features: Floats, at: int, sources: Sources) -> int:
+    features[:, at] = sources.graph
+    features[:, at + 1] = sources.together
+    features[:, at + 2] = sources.content
+    features[:, at + 3] = sources.crowd
+    return at + len(SOURCE_FEATURES)
+
+
+def _write_facets(
+    features: Floats, at: int, candidates: Ints, moment: Moment, world: World
+) -> None:
+    if not world.facets:
+        return
+    columns = facet_columns(candidates, moment.facets, world.facets, world.items.groups[0])
+    for i, column in enumerate(columns):
+        features[:, at + i] = column
+    # Where nobody bought the item yet, a lift of its own is no verdict; see retrieval.rerank.sales.
+    features[world.trends.all_time[candidates] == 0, at::2] = np.nan

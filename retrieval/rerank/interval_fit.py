@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import gammaln, log_ndtr, ndtr
 
+from retrieval.rerank.interval_kernels import Doubles
 from retrieval.rerank.intervals import (
-    Doubles,
     IntervalTable,
     Pairs,
     centre_of,

@@ -18,18 +18,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
+from retrieval.rerank.interval_kernels import (
+    MAX_GAP_DAYS,
+    SAME_TAKE_DAYS,
+    Doubles,
+    Spreads,
+    Usual,
+    centres,
+    fold,
+    foretell,
+    foretell_one,
+    mean_paces,
+    paces,
+)
 from retrieval.rerank.records import DAY_S, Ints
-
-Doubles = NDArray[np.float64]
-
-SAME_TAKE_DAYS = 0.5
-"""Takes closer than this are one: two receipts of one trip are no rhythm."""
-MAX_GAP_DAYS = 3650.0
-SURE_FACTOR = 1.5
-"""``confidence`` is the chance that a gap lies within this factor of the expected one."""
+from retrieval.rerank.taken import Taken, taken_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,16 @@ class IntervalTable:
     loyalty: float
     """Takes that ``return_rate`` is worth against a pair's own returns."""
 
+    @property
+    def usual(self) -> Usual:
+        """What kernels read of each item."""
+        return self.log_days, self.variance, self.return_rate
+
+    @property
+    def spreads(self) -> Spreads:
+        """What kernels read of everybody."""
+        return self.pair_variance, self.user_variance, self.loyalty
+
 
 @dataclass(frozen=True, slots=True)
 class NextNeed:
@@ -95,26 +109,8 @@ def pairs_of(user: Ints, item: Ints, at_unix_s: Ints) -> Pairs:
     user, item, at = user[order], item[order], at_unix_s[order]
     first = np.ones(len(item), dtype=np.bool_)
     first[1:] = (user[1:] != user[:-1]) | (item[1:] != item[:-1])
-    days = np.diff(at, prepend=at[:1]) / DAY_S
-    keep = first | (days >= SAME_TAKE_DAYS)
     pair = np.cumsum(first) - 1
-    n_pairs = int(first.sum())
-    # Measured between the takes that count, lest the trips of one day shorten the next gap.
-    kept_at, kept_first, kept_pair = at[keep], first[keep], pair[keep]
-    gap = np.diff(kept_at, prepend=kept_at[:1]) / DAY_S
-    closed = ~kept_first
-    log_gap = np.log(np.clip(gap[closed], SAME_TAKE_DAYS, MAX_GAP_DAYS))
-    of = kept_pair[closed]
-    last = np.zeros(n_pairs, dtype=np.int64)
-    last[pair] = at
-    return Pairs(
-        user=user[first],
-        item=item[first],
-        gaps=np.bincount(of, minlength=n_pairs),
-        sum_log=np.bincount(of, log_gap, n_pairs).astype(np.float64),
-        sum_log_square=np.bincount(of, log_gap**2, n_pairs).astype(np.float64),
-        last_unix_s=last,
-    )
+    return Pairs(user[first], item[first], *fold(pair, at, int(first.sum())))
 
 
 def forecast(
@@ -128,21 +124,10 @@ def forecast(
         at_unix_s: The moment; no take may lie after it.
         horizon_days: Of ``chance``.
     """
-    centre, spread = centre_of(table, pairs)
-    log_age = log_age_of(pairs, at_unix_s)
-    age = np.exp(log_age)
-    returns = returns_of(table, pairs)
-    open_now = ndtr(-(log_age - centre) / spread)
-    open_then = ndtr(-(np.log(age + horizon_days) - centre) / spread)
-    interval = np.exp(centre)
-    half = np.exp(centre - spread * ndtri(np.clip(open_now / 2, 1e-300, 0.5)))
-    return NextNeed(
-        interval_days=interval,
-        due_in_days=interval - age,
-        wait_days=np.maximum(half - age, 0.0),
-        chance=returns * (open_now - open_then) / (returns * open_now + 1 - returns),
-        confidence=np.where(np.isnan(centre), np.nan, 2 * ndtr(np.log(SURE_FACTOR) / spread) - 1),
-    )
+    row, when = np.arange(len(pairs)), (at_unix_s, horizon_days)
+    of_pairs = (pairs.item, pairs.gaps, pairs.sum_log, pairs.last_unix_s)
+    pace = _paces(table, pairs)
+    return NextNeed(*foretell(row, of_pairs, pace, table.usual, table.spreads, when))
 
 
 def next_need(
@@ -158,56 +143,63 @@ def next_need(
 
     Args:
         table: What is usual.
-        item: int64 ``[H]``, the user's history.
-        at_unix_s: int64 ``[H]``; events at or after ``now_unix_s`` are left out.
+        item: int64 ``[H]``, the user's history, in any order.
+        at_unix_s: int64 ``[H]``; events at or after ``now_unix_s`` are left out, and so are those
+            of items that are newer than the table.
         candidates: int64 ``[C]``.
         now_unix_s: The moment of the request.
         horizon_days: Of ``chance``.
     """
-    before = at_unix_s < now_unix_s
-    item, at_unix_s = item[before], at_unix_s[before]
-    pairs = pairs_of(np.zeros(len(item), dtype=np.int64), item, at_unix_s)
-    told = forecast(table, pairs, now_unix_s, horizon_days=horizon_days)
-    row = np.searchsorted(pairs.item, candidates)
-    row = np.minimum(row, max(len(pairs) - 1, 0))
-    known = pairs.item[row] == candidates if len(pairs) else np.zeros(len(candidates), np.bool_)
+    known = (at_unix_s < now_unix_s) & (item < len(table.log_days))
+    if not known.all():
+        item, at_unix_s = item[known], at_unix_s[known]
+    if (at_unix_s[1:] < at_unix_s[:-1]).any():
+        order = np.argsort(at_unix_s, kind="stable")
+        item, at_unix_s = item[order], at_unix_s[order]
+    n_items = max(len(table.log_days), int(candidates.max(initial=-1)) + 1)
+    taken = taken_of(item, candidates, n_items)
+    return next_need_of(table, taken, at_unix_s, now_unix_s, horizon_days=horizon_days)
 
-    def at(values: Doubles) -> Doubles:
-        found = np.full(len(candidates), np.nan)
-        found[known] = values[row[known]]
-        return found
 
-    return NextNeed(
-        at(told.interval_days),
-        at(told.due_in_days),
-        at(told.wait_days),
-        at(told.chance),
-        at(told.confidence),
-    )
+def next_need_of(
+    table: IntervalTable,
+    taken: Taken,
+    at_unix_s: Ints,
+    now_unix_s: int,
+    *,
+    horizon_days: float = 7.0,
+) -> NextNeed:
+    """The forecast of :func:`next_need` for a history whose items are numbered.
+
+    Args:
+        table: What is usual; knows every item of the history.
+        taken: The items of the history, and the candidates among them.
+        at_unix_s: int64 ``[H]``, ascending, all before ``now_unix_s``.
+        now_unix_s: The moment of the request.
+        horizon_days: Of ``chance``.
+    """
+    when = (now_unix_s, horizon_days)
+    events = (taken.of_event, taken.item, at_unix_s)
+    told = foretell_one(*events, taken.of_candidate, table.usual, table.spreads, when)
+    return NextNeed(*told)
 
 
 def pace_of(table: IntervalTable, pairs: Pairs, mean: Doubles, held: Doubles) -> Doubles:
     """How much slower than usual each pair's user is, ``[P]``, shrunk toward not at all."""
-    _, user = np.unique(pairs.user, return_inverse=True)
-    off = np.where(held > 0, mean - table.log_days[pairs.item], 0.0)
-    known = np.isfinite(off)
-    total = np.bincount(user[known], (held * off)[known])
-    weight = np.bincount(user[known], held[known])
-    pace = np.zeros(int(user.max()) + 1 if len(user) else 0)
-    pace[: len(total)] = total / (weight + 1 / table.user_variance)
-    return np.asarray(pace[user])
+    off = mean - table.log_days[pairs.item]
+    return mean_paces(pairs.user, off, held, table.user_variance)
+
+
+def _paces(table: IntervalTable, pairs: Pairs) -> Doubles:
+    """The same by the closed gaps."""
+    gaps = (pairs.gaps, pairs.sum_log)
+    return paces(pairs.user, pairs.item, gaps, table.usual, table.spreads)
 
 
 def centre_of(table: IntervalTable, pairs: Pairs) -> tuple[Doubles, Doubles]:
     """Mean and standard deviation of the logarithm of each pair's next gap, ``[P]``."""
-    variance = table.variance[pairs.item]
-    seen = np.maximum(pairs.gaps, 1)
-    mean = pairs.sum_log / seen
-    held = pairs.gaps / (pairs.gaps * table.pair_variance + variance)
-    prior = table.log_days[pairs.item] + pace_of(table, pairs, mean, held)
-    precision = pairs.gaps / variance + 1 / table.pair_variance
-    centre = (pairs.sum_log / variance + prior / table.pair_variance) / precision
-    return centre, np.sqrt(variance + 1 / precision)
+    gaps = (pairs.gaps, pairs.sum_log)
+    return centres(pairs.item, gaps, _paces(table, pairs), table.usual, table.spreads)
 
 
 def returns_of(table: IntervalTable, pairs: Pairs) -> Doubles:

@@ -9,12 +9,15 @@ relates to a candidate (same item, same group, same place), and how long ago it 
 that attention (relations times elapsed time: KDA, Wang et al. 2020, arXiv:2003.06753). A network
 over cross features is added (the wide side of DIN and DCN).
 
+Where few users taught it, retrieval's own score is added to the logits once it is trained
+(:mod:`retrieval.rerank.trust`).
+
 Alphabet: B batch, H history, T = H + 1 tokens, C candidates, D width, N heads, F features.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +42,8 @@ class Shape:
     hidden: int
     task_names: tuple[str, ...]
     dropout: float = 0.0
+    pulled: bool = False
+    """Whether some features speak for a candidate beside the network; see :attr:`Reranker.pull`."""
 
 
 class FeatureScale(nn.Module):
@@ -70,6 +75,9 @@ class Reranker(nn.Module):
     group: Tensor
     platt: Tensor
     """Slope and offset per task, ``[tasks, 2]``; see :mod:`retrieval.rerank.calibrate`."""
+    pull: Tensor
+    """What each feature, as it is, adds to every logit, float32 ``[F]``; only of a network whose
+    shape is ``pulled``, and not trained."""
 
     def __init__(self, shape: Shape, items: Tensor, group: Tensor) -> None:
         """Make an untrained network.
@@ -107,6 +115,8 @@ class Reranker(nn.Module):
             nn.GELU(),
         )
         self.heads_out = nn.Linear(d, len(shape.task_names))
+        if shape.pulled:
+            self.register_buffer("pull", torch.zeros(shape.n_features))
 
     def encode(self, batch: Batch) -> Tensor:
         """The user's state, float32 ``[B, T, D]``: the encoded events, then the scene."""
@@ -136,7 +146,14 @@ class Reranker(nn.Module):
         wide = self.features_in(self.scale(batch.features))
         joined = self.join(torch.cat([wide, met, candidate * met, state[:, -1:] * candidate], -1))
         logits: Tensor = self.heads_out(joined)
+        if self.shape.pulled:
+            logits = logits + (batch.features.nan_to_num(0.0) @ self.pull)[..., None]
         return logits
+
+    def pull_by(self, weight: Tensor) -> None:
+        """Let features speak beside a network that is trained; ``weight`` is float32 ``[F]``."""
+        self.shape = replace(self.shape, pulled=True)
+        self.register_buffer("pull", weight.to(self.platt.device))
 
     def embeddings(self) -> tuple[Tensor, ...]:
         """Weights that embed items, kinds of events and ages: what adversarial training shifts."""

@@ -5,71 +5,75 @@ Alphabet: C candidates.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 
-import numpy as np
-from numpy.typing import NDArray
-
-from retrieval.rerank.habits import Column
-from retrieval.rerank.intervals import IntervalTable, forecast, next_need, pairs_of
-from retrieval.rerank.records import History, Ints, Moment
+from retrieval.kernels import kernel
+from retrieval.rerank.interval_kernels import Doubles
+from retrieval.rerank.intervals import (
+    IntervalTable,
+    NextNeed,
+    next_need,
+    next_need_of,
+)
+from retrieval.rerank.records import Floats, History, Moment
+from retrieval.rerank.taken import Taken
 
 NEED_FEATURES = ("need_chance", "need_due", "need_wait", "need_interval", "need_confidence")
 LEAST_CHANCE = 1e-4
 HORIZON_DAYS = 7.0
 
 
-def need_columns(
-    history: History, moment: Moment, candidates: Ints, table: IntervalTable | None
-) -> list[Column]:
-    """``NEED_FEATURES`` of every candidate; NaN for what the user never took.
+def write_needs(
+    features: Floats,
+    at: int,
+    history: History,
+    taken: Taken,
+    moment: Moment,
+    table: IntervalTable | None,
+) -> int:
+    """Write ``NEED_FEATURES`` of every candidate; NaN for what the user never took.
 
     Args:
+        features: float32 ``[C, F]``.
+        at: First column to write.
         history: The user's events before the moment.
+        taken: The items of the history, and the candidates among them.
         moment: Of the request.
-        candidates: int64 ``[C]``.
         table: What is usual; None is not known, and gives no columns.
+
+    Returns:
+        The column behind the last.
     """
     if table is None:
-        return []
-    known = history.item < len(table.log_days)  # an item that came since has no interval yet
-    need = next_need(
-        table,
-        history.item[known],
-        history.at_unix_s[known],
-        candidates,
-        moment.at_unix_s,
-        horizon_days=HORIZON_DAYS,
-    )
-    return [
-        np.log(need.chance + LEAST_CHANCE),
-        np.sign(need.due_in_days) * np.log1p(np.abs(need.due_in_days)),
-        np.log1p(need.wait_days),
-        np.log1p(need.interval_days),
-        need.confidence,
-    ]
+        return at
+    need = _need_of(history, taken, moment, table)
+    told = (need.chance, need.due_in_days, need.wait_days, need.interval_days, need.confidence)
+    _write(features, at, told)
+    return at + len(NEED_FEATURES)
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """When a user will take again what they took before."""
+@kernel
+def _write(
+    features: Floats, at: int, need: tuple[Doubles, Doubles, Doubles, Doubles, Doubles]
+) -> None:
+    chance, due, wait, interval, confidence = need
+    for c in range(len(features)):
+        if math.isnan(chance[c]):
+            features[c, at : at + 5] = math.nan
+            continue
+        features[c, at] = math.log(chance[c] + LEAST_CHANCE)
+        features[c, at + 1] = math.copysign(math.log1p(abs(due[c])), due[c])
+        features[c, at + 2] = math.log1p(wait[c])
+        features[c, at + 3] = math.log1p(interval[c])
+        features[c, at + 4] = confidence[c]
 
-    item: Ints
-    """int64 ``[N]``, ascending and distinct."""
-    days: NDArray[np.float64]
-    """``[N]``: from now on, negative where overdue; NaN for what nobody ever took twice."""
 
-    def of(self, item: int) -> float | None:
-        """Days until an item is due; None where nothing can be said."""
-        at = int(np.searchsorted(self.item, item))
-        if at == len(self.item) or self.item[at] != item or np.isnan(self.days[at]):
-            return None
-        return float(self.days[at])
-
-
-def due_of(history: History, moment: Moment, table: IntervalTable) -> Due:
-    """When everything of a history is due, seen from a moment: once for a whole answer."""
-    known = history.item < len(table.log_days)
-    nobody = np.zeros(int(known.sum()), dtype=np.int64)
-    pairs = pairs_of(nobody, history.item[known], history.at_unix_s[known])
-    return Due(pairs.item, forecast(table, pairs, moment.at_unix_s).due_in_days)
+def _need_of(history: History, taken: Taken, moment: Moment, table: IntervalTable) -> NextNeed:
+    at, now_unix_s, horizon_days = history.at_unix_s, moment.at_unix_s, HORIZON_DAYS
+    n_known = len(table.log_days)
+    if len(taken) and (taken.item.max() >= n_known or at[-1] >= now_unix_s):
+        # An item that came since has no interval yet.
+        return next_need(
+            table, history.item, at, taken.candidates, now_unix_s, horizon_days=horizon_days
+        )
+    return next_need_of(table, taken, at, now_unix_s, horizon_days=horizon_days)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.rerank.records import Ints
+from retrieval.rerank.records import Floats, Ints, Moment
 
 OFFER_KINDS = ("display", "mailer", "coupon", "discount")
 """Bit ``i`` of an offer mask stands for ``OFFER_KINDS[i]``."""
+_BITS = np.arange(len(OFFER_KINDS), dtype=np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +56,8 @@ class OfferCalendar:
             place: Row of the place vocabulary; 0 asks for the offers that run everywhere.
             at_unix_s: The moment; answers are shared until an offer begins or ends.
         """
-        period = int(np.searchsorted(self._changes_h, at_unix_s // 3600, side="right"))
-        return self._running(place, int(self._changes_h[period - 1]) if period else None)
+        period = bisect_right(self._changes_h, at_unix_s // 3600)
+        return self._running(place, self._changes_h[period - 1] if period else None)
 
     @property
     def only_everywhere(self) -> bool:
@@ -67,9 +69,10 @@ class OfferCalendar:
         return bool(self.place_offsets[place + 1] > self.place_offsets[place])
 
     @cached_property
-    def _changes_h(self) -> NDArray[np.int32]:
+    def _changes_h(self) -> list[int]:
         """Hours at which some offer begins or ends, ascending."""
-        return np.union1d(np.unique(self.starts_h), np.unique(self.ends_h))
+        changes: list[int] = np.union1d(np.unique(self.starts_h), np.unique(self.ends_h)).tolist()
+        return changes
 
     @lru_cache(maxsize=512)  # noqa: B019 - a calendar lives as long as its engine
     def _running(self, place: int, hour: int | None) -> NDArray[np.uint8]:
@@ -81,6 +84,30 @@ class OfferCalendar:
         on = first + np.flatnonzero(self.ends_h[first:begun] > hour)
         np.bitwise_or.at(mask, self.item[on], np.left_shift(np.uint8(1), self.kind[on]))
         return mask
+
+
+def write_offers(
+    features: Floats, at: int, candidates: Ints, moment: Moment, offers: OfferCalendar
+) -> int:
+    """Write whether each candidate is on each kind of offer; NaN where that is not known.
+
+    Args:
+        features: float32 ``[C, F]``.
+        at: First column to write, of as many as ``OFFER_KINDS``.
+        candidates: int64 ``[C]``.
+        moment: When and where.
+        offers: Of the shop.
+
+    Returns:
+        The column behind the last.
+    """
+    behind = at + len(OFFER_KINDS)
+    if offers.only_everywhere or (moment.place and offers.covers(moment.place)):
+        mask = offers.running(moment.place, moment.at_unix_s)[candidates]
+        features[:, at:behind] = (mask[:, None] >> _BITS) & 1
+    else:
+        features[:, at:behind] = np.nan
+    return behind
 
 
 @dataclass(frozen=True, slots=True)

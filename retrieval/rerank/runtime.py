@@ -141,6 +141,7 @@ class Runtime:
         self._relation_bias = model.relation_bias.detach().numpy().transpose(0, 2, 1).copy()
         self._features = _FeatureNet(model)
         self._join = _Join(model)
+        self._pull = model.pull.numpy() if model.shape.pulled else None
         self._states: OrderedDict[bytes, UserState] = OrderedDict()
 
     def __call__(self, tokens: Tokens, candidates: Ints, features: Floats) -> Floats:
@@ -208,6 +209,8 @@ class Runtime:
         weights = torch.softmax(attention, dim=2).flatten(1)
         met = torch.addmm(self._cross.out_bias, weights, state.values)
         found: Floats = self._join(self._features(features), met, vectors, state.joined).numpy()
+        if self._pull is not None:
+            found += (np.nan_to_num(features) @ self._pull)[:, None]
         return found
 
 
@@ -326,7 +329,7 @@ def runtime_of(model: Reranker) -> Runtime | _AsTrained:
 
 def _check_parts(model: Reranker) -> None:
     """Refuse a network that has other weights than :class:`Reranker` had when this was written."""
-    strange = {name.split(".")[0] for name in model.state_dict()} ^ _PARTS
+    strange = ({name.split(".")[0] for name in model.state_dict()} ^ _PARTS) - {"pull"}
     if strange or model.training:
         state = "in training" if model.training else f"different in {', '.join(sorted(strange))}"
         raise ValueError(f"got a network {state}, expected a trained Reranker in eval mode")

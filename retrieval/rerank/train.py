@@ -23,6 +23,7 @@ from retrieval.rerank.held_out import batches, calibration, split_users, validat
 from retrieval.rerank.losses import Objective
 from retrieval.rerank.model import Reranker, Shape
 from retrieval.rerank.records import Floats, Ints
+from retrieval.rerank.trust import pull_of
 
 FEATURES_SCALED_ON = 200_000
 CLIP_NORM = 1.0
@@ -81,6 +82,8 @@ def fit_reranker(
 ) -> Fitted:
     """Train until the held-out users' NDCG@10 stops rising, and keep the best epoch.
 
+    Where few users teach, retrieval's score then speaks beside it (:mod:`retrieval.rerank.trust`).
+
     Args:
         examples: Training requests.
         items: Item vectors for tokens, float32 ``[I, W]``.
@@ -123,6 +126,10 @@ def fit_reranker(
         if checkpoint is not None:
             save_progress(checkpoint, progress, name)
     model.load_state_dict(progress.best_weights)
+    n_users = len(np.unique(examples.user))
+    pull = pull_of(columns.features, n_users, config.retrieval_trust)
+    if pull is not None:
+        model.pull_by(pull)
     model.platt.copy_(calibration(model, examples, held_out, config.batch_size))
     return Fitted(model.eval().cpu(), tuple(progress.epochs), progress.best_epoch)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import overload
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from retrieval.rerank.records import DAY_S, Bools, Floats, History, Ints
@@ -18,11 +19,19 @@ DAY_PARTS = 8
 HOURS_PER_PART = 24 // DAY_PARTS
 
 
-def day_slot(local_s: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Slot of the week's clock, int64 in ``[0, 2 * DAY_PARTS)``: three hours, weekend apart."""
+@overload
+def day_slot(local_s: int) -> int: ...
+
+
+@overload
+def day_slot(local_s: Ints) -> Ints: ...
+
+
+def day_slot(local_s: int | Ints) -> int | Ints:
+    """Slot of the week's clock, in ``[0, 2 * DAY_PARTS)``: three hours, weekend apart."""
     part = (local_s % DAY_S) // (HOURS_PER_PART * 3600)
     weekend = (local_s // DAY_S + 3) % 7 >= 5
-    return part + DAY_PARTS * weekend.astype(np.int64)
+    return part + DAY_PARTS * weekend
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +42,8 @@ class AtPlace:
     """Decayed counts, float32 ``[I]``."""
     recent: Floats
     """Counts of the last 28 days, float32 ``[I]``."""
-    group_recent: tuple[Floats, ...]
-    """The same per group code, one array per way of grouping."""
+    group_recent: Floats
+    """The same per group code, float32 ``[N]``: as :attr:`Trends.group_sold`."""
     total_recent: float
     """All counts of the last 28 days."""
 
@@ -73,13 +82,14 @@ class Trends:
     def at_place(self, place: int) -> AtPlace:
         """What sells at a place, made dense once for the requests that follow."""
         recent = _dense_row(self.place_recent, place)
+        of_groups = [
+            np.bincount(codes, weights=recent, minlength=len(counts)).astype(np.float32)
+            for codes, counts in zip(self.groups, self.group_counts, strict=True)
+        ]
         return AtPlace(
             _dense_row(self.place_counts, place),
             recent,
-            tuple(
-                np.bincount(codes, weights=recent, minlength=len(counts)).astype(np.float32)
-                for codes, counts in zip(self.groups, self.group_counts, strict=True)
-            ),
+            _joined(of_groups),
             float(recent.sum()),
         )
 
@@ -88,37 +98,19 @@ class Trends:
         """Events of the last 28 days."""
         return float(self.last_28_days.sum())
 
-    def group_sales(self, candidates: Ints, place: int) -> Floats:
-        """How candidates sell within their groups, and their groups at a place.
+    @cached_property
+    def group_sold(self) -> Floats:
+        """``group_counts`` of all ways of grouping, one behind the other; float32 ``[N]``."""
+        return _joined(self.group_counts)
 
-        Args:
-            candidates: int64 ``[C]``.
-            place: Row of the place vocabulary, 0 where none is known.
-
-        Returns:
-            float32 ``[G, 3, C]``, logarithms: the share of its group's sales that each candidate
-            has, the same at the place, and how much more of the sales there fall in the group than
-            everywhere; NaN without a place.
-        """
-        own = self.groups[:, candidates]
-        sold = _of_groups(self.group_counts, own)
-        sales = np.full((len(own), 3, len(candidates)), np.nan, dtype=np.float32)
-        sales[:, 0] = np.log((self.last_28_days[candidates] + 0.5) / (sold + 5))
-        if place:
-            at_place = self.at_place(place)
-            here = _of_groups(at_place.group_recent, own)
-            everywhere = sold / max(self.total_28_days, 1.0) + 1e-4
-            sales[:, 1] = np.log((at_place.recent[candidates] + 0.5) / (here + 5))
-            sales[:, 2] = np.log((here / max(at_place.total_recent, 1.0) + 1e-4) / everywhere)
-        return sales
+    @cached_property
+    def group_starts(self) -> Ints:
+        """Where each way of grouping begins in ``group_sold``, int64 ``[G]``."""
+        return np.cumsum([0, *map(len, self.group_counts)], dtype=np.int64)[:-1]
 
 
-def _of_groups(counts: tuple[Floats, ...], own: Ints) -> Floats:
-    """Counts of each candidate's groups, float32 ``[G, C]``."""
-    found = np.empty(own.shape, dtype=np.float32)
-    for to, of_group, codes in zip(found, counts, own, strict=True):
-        of_group.take(codes, out=to)
-    return found
+def _joined(counts: Sequence[Floats]) -> Floats:
+    return np.concatenate([np.zeros(0, np.float32), *counts])
 
 
 def _dense_row(counts: sparse.csr_matrix, row: int) -> Floats:

@@ -21,6 +21,7 @@ from engine.evaluate.baselines import Als, PersonalFrequency, Popularity
 from engine.evaluate.baselines.families import Axis, Family
 from engine.evaluate.engine_ranker import EngineRanker, as_trained
 from engine.evaluate.protocol import flat_targets
+from engine.evaluate.tune import CONFIGURATIONS
 from engine.vocabulary import Vocabulary, load_interactions
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
@@ -154,3 +155,5 @@ def test_a_shop_of_real_data_is_cut_in_time(
         # Where everything is new, nothing that was asked for may be masked from the answers.
         assert asked.had_by(request, item).any() != shop.new_only
     assert len(shop.chosen_on(events)) >= 50
+    told = [config.model_dump_json() for config in shop.configs]
+    assert len(set(told)) == len(told) <= CONFIGURATIONS  # ours tries no more than the others

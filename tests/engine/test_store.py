@@ -145,6 +145,16 @@ class TestStoreContract:
         assert store.append([whole, bare]) == 2
         assert store.history("ann") == [whole, bare]
 
+    def test_a_database_that_cannot_answer_is_told_of(self, store: EventStore, url: str) -> None:
+        engine = sqlalchemy.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+        with engine.begin() as connection:
+            connection.execute(sqlalchemy.text("DROP TABLE events"))
+        engine.dispose()
+        with pytest.raises(sqlalchemy.exc.SQLAlchemyError, match="events") as raised:
+            store.history("someone private")
+        assert "private" not in str(raised.value)
+        assert store.live_items.version() == 0
+
     def test_a_stranger_has_no_history(self, store: EventStore) -> None:
         store.append([event()])
         assert store.history("nobody") == []
@@ -526,3 +536,42 @@ def test_a_password_stays_out_of_the_message() -> None:
 def test_a_history_of_no_length_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="max_events_per_user"):
         EventStore.open(f"sqlite:///{tmp_path / 'store.db'}", max_events_per_user=0)
+
+
+def test_a_read_survives_the_loss_of_its_connection(postgres: Postgres) -> None:
+    url = postgres.emptied()
+    with EventStore.open(url) as store:
+        store.append([event()])
+        assert items(store.history("ann")) == ["tea"]
+        others = (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+        engine = sqlalchemy.create_engine(url)
+        with engine.connect() as connection:
+            connection.execute(sqlalchemy.text(others))
+        engine.dispose()
+        assert items(store.history("ann")) == ["tea"]
+        assert store.live_items.version() == 0
+
+
+def test_many_threads_that_read_at_once_leave_room_for_each_other(url: str) -> None:
+    n_threads = 12
+    with EventStore.open(url) as store:
+        store.append([event()])
+        met = threading.Barrier(n_threads)
+        found: list[list[str]] = []
+
+        def act() -> None:
+            met.wait()
+            for _ in range(20):
+                assert store.live_items.version() == 0
+                found.append(items(store.history("ann")))
+
+        threads = [threading.Thread(target=act) for _ in range(n_threads)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert found == [["tea"]] * (20 * n_threads)
+        assert store.users() == 1

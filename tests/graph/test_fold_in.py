@@ -98,3 +98,11 @@ def test_other_facts_raise() -> None:
         embed_items(item_map, content, shown, (brands(np.array([0]), np.array([0])),))
     with pytest.raises(GraphError, match="no item has events"):
         fit_item_map(items, np.zeros(5, bool), content, shown, ())
+
+
+def test_a_user_is_the_mean_of_the_tastes_that_split_tells() -> None:
+    items = items_of(RNG.normal(size=(50, 8)), RNG.random(50) * 0.95)
+    rows, weight = np.arange(0, 50, 3), RNG.random(17).astype(np.float32)
+    mean = weight @ split_items(items)[0][rows]
+    expected = np.concatenate([[0.8], 0.6 * mean / np.linalg.norm(mean)])
+    np.testing.assert_allclose(embed_users(items, [rows], [weight])[0], expected, atol=1e-6)

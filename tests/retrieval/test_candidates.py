@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.candidates import MAX_CHANNELS, Channel, merge, top_of, top_rows
+from retrieval.candidates import MAX_CHANNELS, Channel, merge, top_of, top_open, top_rows
+from retrieval.recall import shortlist
 
 
 def rows(*values: int) -> np.ndarray:
@@ -112,3 +113,32 @@ def test_more_channels_than_bits_are_refused() -> None:
 def test_no_channel_no_candidate() -> None:
     assert merge([]).rows.tolist() == []
     assert merge([Channel("a", rows(), scores())]).rows.tolist() == []
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 60), unique=True, max_size=30), min_size=1, max_size=5),
+    st.integers(1, 40),
+)
+def test_the_shortlist_is_that_of_a_full_sort(proposed: list[list[int]], most: int) -> None:
+    names = ("crowd", "history", "week", "words", "popular")
+    found = merge(
+        [
+            Channel(name, rows(*listed), np.zeros(len(listed), np.float32))
+            for name, listed in zip(names, proposed, strict=False)
+        ]
+    )
+    rank = np.where(found.found_by & 0b1010, 0, found.best_rank)  # history and words are sure
+    n = max(most, np.count_nonzero(rank == 0) + most // 4)
+    expected = np.sort(np.argsort(rank, kind="stable")[:n])
+    if len(found.rows) <= most:
+        expected = np.arange(len(found.rows))
+    kept = shortlist(found, most)
+    assert kept.rows.tolist() == found.rows[expected].tolist()
+    assert kept.best_rank.tolist() == found.best_rank[expected].tolist()
+
+
+def test_open_rows_are_those_of_the_mask() -> None:
+    is_open = np.array([True, False, True, True])
+    found = top_open("c", rows(3, 1, 0, 2), scores(1, 9, 2, 2), is_open, 2)
+    assert found.rows.tolist() == [0, 2]
+    assert found.scores.tolist() == [2, 2]

@@ -66,3 +66,16 @@ def test_the_most_active_stand_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_allclose(
         crowd.profile.toarray(), [[0.75, 0, 0, 0], [0, 1 / 1.5, 0, 0]], rtol=1e-6
     )
+
+
+def test_the_mean_is_that_of_the_nearest_however_many_people_there_are() -> None:
+    rng = np.random.default_rng(3)
+    taste = rng.normal(size=(200, 4)).astype(np.float32)
+    event = rng.integers(0, 200, 2_000), rng.integers(0, 50, 2_000)
+    weight, visits = rng.random(2_000, np.float32), rng.uniform(0.5, 3, 200).astype(np.float32)
+    crowd = gather_crowd(*event, weight, visits, taste, n_items=50)
+    nearest = np.argsort(-(taste @ taste[7]))
+    profile = crowd.profile.toarray()
+    for own, people in ((None, nearest[:40]), (7, nearest[nearest != 7][:40])):
+        found = crowd.scores(taste[7], own)
+        np.testing.assert_allclose(found, profile[people].mean(axis=0), rtol=1e-6, atol=1e-7)

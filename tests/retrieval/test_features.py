@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 
 from retrieval.crowd import no_crowd
 from retrieval.rerank.features import (
-    TREND_FEATURES,
     Sources,
     World,
     cross_features,
@@ -28,9 +27,10 @@ from retrieval.rerank.features import (
     sales_columns,
     scene_columns,
 )
-from retrieval.rerank.habits import AGE_EDGES_DAYS, NEVER_DAYS
+from retrieval.rerank.habit_kernels import AGE_EDGES_DAYS, NEVER_DAYS
 from retrieval.rerank.offers import OfferCalendar
 from retrieval.rerank.records import Floats, History, Moment
+from retrieval.rerank.sales import TREND_FEATURES
 from retrieval.rerank.trends import Trends
 
 VISITS = (20.0, 10.0, 4.0)
@@ -86,6 +86,11 @@ def test_every_column_has_a_name_of_its_own(n_groupings: int) -> None:
     names = feature_names(n_groupings)
     assert len(set(names)) == len(names)
     assert len(columns(n_groupings=n_groupings)) == len(names)
+
+
+def test_trends_of_other_items_are_refused() -> None:
+    with pytest.raises(ValueError, match="take the trends anew"):
+        World(items(2), trends(table=items(1)), calendar(), no_crowd(6, 4))
 
 
 def test_no_candidates_have_no_features() -> None:

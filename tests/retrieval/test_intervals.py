@@ -4,9 +4,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import ndtr, ndtri
 
 from retrieval.rerank.interval_fit import fit_intervals
-from retrieval.rerank.intervals import IntervalTable, forecast, next_need, pairs_of
+from retrieval.rerank.intervals import (
+    IntervalTable,
+    Pairs,
+    centre_of,
+    forecast,
+    log_age_of,
+    next_need,
+    pairs_of,
+    returns_of,
+)
 
 DAY = 86_400
 
@@ -154,3 +164,98 @@ def test_laws_of_a_forecast(takes, horizon, shuffle):
     shuffle.shuffle(order)
     mixed = next_need(usual, item[order], at[order], candidates, now, horizon_days=horizon)
     np.testing.assert_allclose(mixed.chance, told.chance)
+
+
+# What is compiled is what whole arrays say
+
+
+def slow_pairs(user, item, at_unix_s) -> Pairs:
+    order = np.lexsort((at_unix_s, item, user))
+    user, item, at = user[order], item[order], at_unix_s[order]
+    first = np.ones(len(item), dtype=np.bool_)
+    first[1:] = (user[1:] != user[:-1]) | (item[1:] != item[:-1])
+    pair, n = np.cumsum(first) - 1, int(first.sum())
+    keep = first | (np.diff(at, prepend=at[:1]) / DAY >= 0.5)
+    gap = np.diff(at[keep], prepend=at[keep][:1]) / DAY
+    closed = ~first[keep]
+    log_gap, of = np.log(np.clip(gap[closed], 0.5, 3650)), pair[keep][closed]
+    last = np.zeros(n, np.int64)
+    last[pair] = at
+    return Pairs(
+        user[first],
+        item[first],
+        np.bincount(of, minlength=n),
+        np.bincount(of, log_gap, n),
+        np.bincount(of, log_gap**2, n),
+        last,
+    )
+
+
+def slow_centre(usual: IntervalTable, pairs: Pairs):
+    variance, log_days = usual.variance[pairs.item], usual.log_days[pairs.item]
+    held = pairs.gaps / (pairs.gaps * usual.pair_variance + variance)
+    off = np.where(held > 0, pairs.sum_log / np.maximum(pairs.gaps, 1) - log_days, 0.0)
+    known = np.isfinite(off)
+    total = np.bincount(pairs.user[known], (held * off)[known], pairs.user.max() + 1)
+    weight = np.bincount(pairs.user[known], held[known], pairs.user.max() + 1)
+    prior = log_days + (total / (weight + 1 / usual.user_variance))[pairs.user]
+    precision = pairs.gaps / variance + 1 / usual.pair_variance
+    centre = (pairs.sum_log / variance + prior / usual.pair_variance) / precision
+    return centre, np.sqrt(variance + 1 / precision)
+
+
+def slow_forecast(usual: IntervalTable, pairs: Pairs, now: int, horizon: float):
+    centre, spread = slow_centre(usual, pairs)
+    log_age = log_age_of(pairs, now)
+    age, returns = np.exp(log_age), returns_of(usual, pairs)
+    open_now = ndtr(-(log_age - centre) / spread)
+    open_then = ndtr(-(np.log(age + horizon) - centre) / spread)
+    half = np.exp(centre - spread * ndtri(np.clip(open_now / 2, 1e-300, 0.5)))
+    return (
+        np.exp(centre),
+        np.exp(centre) - age,
+        np.maximum(half - age, 0.0),
+        returns * (open_now - open_then) / (returns * open_now + 1 - returns),
+        np.where(np.isnan(centre), np.nan, 2 * ndtr(np.log(1.5) / spread) - 1),
+    )
+
+
+TAKES = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 4), st.integers(0, 900 * DAY)), min_size=1
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(TAKES, st.integers(1, 4000), st.floats(0.01, 60), st.integers(0, 2**32 - 1))
+def test_pairs_and_forecasts_are_those_of_whole_arrays(takes, later_days, horizon, seed):
+    rng = np.random.default_rng(seed)
+    usual = IntervalTable(
+        np.where(rng.random(5) < 0.2, np.nan, rng.normal(2, 1.5, 5)),
+        *(rng.uniform(0.02, 2, 5), rng.uniform(0.01, 0.99, 5)),
+        *rng.uniform(0.01, 1, 2).tolist(),
+        2.0,
+    )
+    user, item, at = np.array(takes, np.int64).T
+    pairs, expected = pairs_of(user, item, at), slow_pairs(user, item, at)
+    for name in ("user", "item", "gaps", "last_unix_s"):
+        np.testing.assert_array_equal(getattr(pairs, name), getattr(expected, name), name)
+    for name in ("sum_log", "sum_log_square"):
+        np.testing.assert_allclose(getattr(pairs, name), getattr(expected, name), 1e-9, 1e-12)
+    for found, slow in zip(centre_of(usual, pairs), slow_centre(usual, pairs), strict=True):
+        np.testing.assert_allclose(found, slow, rtol=1e-9, atol=1e-12)
+    now = 900 * DAY + later_days * DAY
+    told = forecast(usual, pairs, now, horizon_days=horizon)
+    named = (told.interval_days, told.due_in_days, told.wait_days, told.chance, told.confidence)
+    for found, slow in zip(named, slow_forecast(usual, pairs, now, horizon), strict=True):
+        np.testing.assert_allclose(found, slow, rtol=1e-6, atol=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(TAKES)
+def test_what_one_user_needs_is_the_forecast_of_a_crowd_of_one(takes):
+    _, item, at = np.array(takes, np.int64).T
+    usual, now = table(tuple(np.log([3.0, 7, 20, 60, 300]))), 901 * DAY
+    crowd = pairs_of(np.zeros_like(item), item, at)
+    one, expected = next_need(usual, item, at, crowd.item, now), forecast(usual, crowd, now)
+    for name in ("interval_days", "due_in_days", "wait_days", "chance", "confidence"):
+        np.testing.assert_allclose(getattr(one, name), getattr(expected, name), 1e-9, 1e-12)

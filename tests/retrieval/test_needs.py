@@ -8,11 +8,11 @@ from corner_shop import NOW, Event, calendar, history, items, now, trends
 
 from retrieval.crowd import no_crowd
 from retrieval.rerank.features import Sources, World, cross_features, feature_names
-from retrieval.rerank.habits import Column
 from retrieval.rerank.interval_fit import fit_intervals
 from retrieval.rerank.intervals import IntervalTable, pairs_of
-from retrieval.rerank.needs import NEED_FEATURES, due_of, need_columns
-from retrieval.rerank.records import DAY_S
+from retrieval.rerank.needs import NEED_FEATURES, write_needs
+from retrieval.rerank.records import DAY_S, History
+from retrieval.rerank.taken import taken_of
 
 WEEKLY, MONTHLY, ONCE, NEVER = range(4)
 N_ITEMS = 6
@@ -35,18 +35,27 @@ def usual() -> IntervalTable:
     return fit_intervals(pairs, np.array([0, 0, 1, 1, 2, 2]), NOW)
 
 
-PAST = history(
-    *(Event(WEEKLY, float(days)) for days in (27, 20, 13, 6)),
-    *(Event(MONTHLY, float(days)) for days in (62, 34, 6)),
+EVENTS = sorted(
+    [
+        *(Event(WEEKLY, float(days)) for days in (27, 20, 13, 6)),
+        *(Event(MONTHLY, float(days)) for days in (62, 34, 6)),
+    ],
+    key=lambda event: -event.days_ago,
 )
+PAST = history(*EVENTS)
 
 
-def told(columns: list[Column]) -> dict[str, np.ndarray]:
-    return dict(zip(NEED_FEATURES, (np.asarray(column) for column in columns), strict=True))
+def needs(past: History, candidates: list[int], table: IntervalTable) -> dict[str, np.ndarray]:
+    """The columns by name."""
+    features = np.zeros((len(candidates), 2 + len(NEED_FEATURES)), np.float32)
+    taken = taken_of(past.item, np.array(candidates), N_ITEMS + 2)
+    assert write_needs(features, 1, past, taken, now(), table) == features.shape[1] - 1
+    assert not features[:, [0, -1]].any()
+    return dict(zip(NEED_FEATURES, features.T[1:-1], strict=True))
 
 
 def test_what_comes_weekly_is_due_and_what_comes_monthly_is_not(usual: IntervalTable) -> None:
-    found = told(need_columns(PAST, now(), np.arange(N_ITEMS), usual))
+    found = needs(PAST, [*range(N_ITEMS)], usual)
     # Both were taken six days ago: a weekly habit is due tomorrow, a monthly one in three weeks.
     assert found["need_due"][WEEKLY] == pytest.approx(np.log1p(1), abs=0.25)
     assert found["need_due"][MONTHLY] == pytest.approx(np.log1p(22), abs=0.25)
@@ -57,8 +66,20 @@ def test_what_comes_weekly_is_due_and_what_comes_monthly_is_not(usual: IntervalT
 
 def test_an_item_that_is_newer_than_the_table_has_no_need(usual: IntervalTable) -> None:
     later = history(*(Event(N_ITEMS + 1, float(days)) for days in (9, 2)))
-    found = told(need_columns(later, now(), np.array([WEEKLY, N_ITEMS + 1]), usual))
+    found = needs(later, [WEEKLY, N_ITEMS + 1], usual)
     assert all(np.isnan(column).all() for column in found.values())
+    before = needs(PAST, [WEEKLY, MONTHLY], usual)
+    mixed = history(Event(N_ITEMS + 1, 90.0), *EVENTS, Event(N_ITEMS + 1, 2.0))
+    for name, column in needs(mixed, [WEEKLY, MONTHLY, N_ITEMS + 1], usual).items():
+        np.testing.assert_array_equal(column, [*before[name], np.nan])
+
+
+def test_a_take_at_the_very_moment_is_not_known_yet(usual: IntervalTable) -> None:
+    before = needs(PAST, [WEEKLY, MONTHLY], usual)
+    for name, column in needs(
+        history(*EVENTS, Event(WEEKLY, 0.0)), [WEEKLY, MONTHLY], usual
+    ).items():
+        np.testing.assert_array_equal(column, before[name])
 
 
 def test_the_columns_are_there_where_a_world_knows_its_intervals(usual: IntervalTable) -> None:
@@ -74,23 +95,8 @@ def test_the_columns_are_there_where_a_world_knows_its_intervals(usual: Interval
 
     with_needs, without = columns(usual), columns(None)
     assert set(with_needs) - set(without) == set(NEED_FEATURES)
-    expected = told(need_columns(PAST, now(), np.arange(N_ITEMS), usual))
+    expected = needs(PAST, [*range(N_ITEMS)], usual)
     for name in NEED_FEATURES:
         np.testing.assert_allclose(with_needs[name], expected[name], rtol=1e-5)
     for name, column in without.items():
         np.testing.assert_array_equal(with_needs[name], column)
-
-
-def test_what_is_due_is_told_by_item(usual: IntervalTable) -> None:
-    due = due_of(PAST, now(), usual)
-    assert due.of(WEEKLY) == pytest.approx(1, abs=0.6)
-    assert due.of(MONTHLY) == pytest.approx(22, abs=4)
-    columns = told(need_columns(PAST, now(), np.array([WEEKLY, MONTHLY]), usual))
-    for at, item in enumerate((WEEKLY, MONTHLY)):
-        days = due.of(item)
-        assert days is not None
-        assert columns["need_due"][at] == pytest.approx(np.sign(days) * np.log1p(abs(days)))
-    assert due.of(NEVER) is None
-    once = due_of(history(Event(ONCE, 3.0)), now(), usual)
-    assert once.of(ONCE) is None  # nobody ever took it twice
-    assert due_of(history(), now(), usual).of(WEEKLY) is None

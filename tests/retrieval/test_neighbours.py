@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import retrieval.neighbours
-from retrieval.neighbours import item_neighbours
+from retrieval.neighbours import Neighbours, item_neighbours
 
 USERS, ITEMS, EVENTS = 25, 18, 160
 SHRINK = 1.5
@@ -110,3 +110,14 @@ def test_progress_ends_at_the_whole(
     seen: list[tuple[int, int]] = []
     item_neighbours(*events, shape=(USERS, ITEMS), on_progress=lambda *at: seen.append(at))
     assert seen == [(8, 17), (16, 17), (17, 17)]
+
+
+def test_scores_are_summed_as_numpy_sums_them() -> None:
+    rng = np.random.default_rng(5)
+    found = Neighbours(
+        rng.integers(0, 300, (300, 20)).astype(np.int32), rng.random((300, 20), np.float32)
+    )
+    taken, strength = rng.choice(300, 90, replace=False), rng.random(90, np.float32)
+    weight = found.weight[taken] * strength[:, None]
+    summed = np.bincount(found.rows[taken].ravel(), weights=weight.ravel(), minlength=300)
+    assert found.scores(taken, strength).tolist() == summed.astype(np.float32).tolist()

@@ -72,6 +72,15 @@ def test_serving_answers_as_training_did(
     )
 
 
+def test_what_pulls_beside_the_network_does_so_in_serving() -> None:
+    model, one = network(), request(3, n_events=4, n_candidates=6)
+    before = as_served(model, one)
+    model.pull_by(torch.linspace(-1, 1, N_FEATURES))
+    np.testing.assert_allclose(as_served(model, one), as_trained(model, one), atol=CLOSE, rtol=1e-4)
+    assert isinstance(runtime_of(model), Runtime)
+    assert np.abs(as_served(model, one) - before).max() > 1e-2
+
+
 def test_padding_is_no_event() -> None:
     model, one = network(), request(1, 4, 6)
     n = int(one.tokens.mask.sum())

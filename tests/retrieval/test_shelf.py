@@ -32,19 +32,22 @@ def test_the_best_are_those_of_the_whole_catalogue(
     assert found.scores.tolist() == expected.scores.tolist()
 
 
-@given(MASKS, st.sets(st.integers(0, N_ITEMS - 1)))
-def test_places_are_where_the_rows_stand(allowed: np.ndarray, asked: set[int]) -> None:
-    shelf = shelf_of(WORLD, allowed)
-    rows = np.array(sorted(asked), np.int64)
-    assert shelf.rows[shelf.places(rows)].tolist() == [r for r in rows.tolist() if allowed[r]]
-
-
-def test_a_shelf_holds_what_its_items_sold_and_their_groups() -> None:
+def test_a_shelf_holds_what_its_items_sold_and_their_groups_most_first() -> None:
     allowed = np.array([True, False, False, True, True, False])
     shelf = shelf_of(WORLD, allowed)
-    assert shelf.rows.tolist() == [0, 3, 4]
-    assert shelf.sold.tolist() == [1.5, 2.5, 0.5]
-    assert shelf.group.tolist() == [0, 1, 2]
+    assert shelf.rows.tolist() == [3, 0, 4]
+    assert shelf.sold.tolist() == [2.5, 1.5, 0.5]
+    assert shelf.group.tolist() == [1, 0, 2]
+
+
+def test_best_sellers_of_a_shelf_are_those_that_may_be_answered() -> None:
+    sold = history(*[Event(4, 20)] * 3, *[Event(1, 2)] * 2, Event(0, 1), Event(5, 1))
+    world = trends(sold)
+    shelf = shelf_of(world, np.array([True, True, True, True, True, False]))
+    assert shelf.popular[0][:3].tolist() == [4, 1, 0]
+    assert shelf.popular[1][:3].tolist() == [3, 2, 1]
+    assert shelf.of_week[0].tolist() == [1, 0, 2, 3, 4]
+    assert shelf.of_week[1].tolist() == [2, 1, 0, 0, 0]
 
 
 def test_a_shelf_is_gathered_once_per_filter() -> None:

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from corner_shop import NOW, Event, history, items, trends
+from corner_shop import NOW, Event, history, items, now, trends
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
 from retrieval.rerank.records import DAY_S, History, Moment
+from retrieval.rerank.sales import GROUP_SALE_FEATURES, write_group_sales
 from retrieval.rerank.trends import DAY_PARTS, Trends, day_slot
 
 SOLD = history(
@@ -35,7 +36,7 @@ def test_the_clock_agrees_with_datetime(local_s: int) -> None:
     assert asked.weekday == moment.weekday()
     assert asked.hour == pytest.approx(moment.hour + moment.minute / 60 + moment.second / 3600)
     weekend = moment.weekday() >= 5
-    assert day_slot(np.array([local_s]))[0] == moment.hour // 3 + 8 * weekend
+    assert day_slot(np.array([local_s]))[0] == day_slot(local_s) == moment.hour // 3 + 8 * weekend
 
 
 def test_counts_by_age() -> None:
@@ -76,7 +77,7 @@ def test_what_sells_at_one_place() -> None:
     np.testing.assert_array_equal(here.sold, FOUND.place_counts.toarray()[1].astype(np.float32))
     # The two of item 0 are 28 days old and older; group 0 holds items 0 and 1.
     assert here.recent.tolist() == [0, 2, 0, 0, 0, 0]
-    assert [g.tolist() for g in here.group_recent] == [[2, 0, 0], [0, 2]]
+    assert here.group_recent.tolist() == [2, 0, 0, *[0, 2]]
     assert FOUND.at_place(2).recent.tolist() == [1, 1, 0, 0, 0, 0]
     assert not FOUND.at_place(3).sold.any()
 
@@ -140,12 +141,19 @@ def _assert_equal(one: Trends, other: Trends) -> None:
 def test_sales_within_groups_are_shares_of_what_the_group_sells() -> None:
     # Of 5 events in 28 days, 4 fall in the first pair of items and 2 among the even ones; at
     # place 1 item 1 has both of its two.
-    found = FOUND.group_sales(np.array([1, 2]), 1)
-    assert found.shape == (2, 3, 2)
+    found = _group_sales(1)
     np.testing.assert_allclose(found[0, 0], np.log([3.5 / (4 + 5), 1.5 / (1 + 5)]), rtol=1e-5)
     np.testing.assert_allclose(found[0, 1], np.log([2.5 / (2 + 5), 0.5 / (0 + 5)]), rtol=1e-5)
     lift = [(2 / 2 + 1e-4) / (4 / 5 + 1e-4), 1e-4 / (1 / 5 + 1e-4)]
     np.testing.assert_allclose(found[0, 2], np.log(lift), rtol=1e-4)
-    nowhere = FOUND.group_sales(np.array([1, 2]), 0)
+    nowhere = _group_sales(0)
     np.testing.assert_array_equal(nowhere[:, 0], found[:, 0])
     assert np.isnan(nowhere[:, 1:]).all()
+
+
+def _group_sales(place: int) -> np.ndarray:
+    """Of items 1 and 2, by way of grouping and feature."""
+    columns = np.zeros((2, 1 + 2 * len(GROUP_SALE_FEATURES)), np.float32)
+    assert write_group_sales(columns, 1, np.array([1, 2]), now(place), FOUND) == columns.shape[1]
+    assert not columns[:, 0].any()
+    return columns[:, 1:].T.reshape(2, len(GROUP_SALE_FEATURES), 2)
