@@ -61,7 +61,7 @@ class Contest:
     ours: Entry
     others: tuple[Entry, ...]
     notes: tuple[str, ...]
-    """Methods that could not be run, and whatever leaked."""
+    """What a reader must know: methods that could not be run, whatever leaked."""
 
     @property
     def best_other(self) -> Entry:
@@ -143,7 +143,7 @@ def contest(
     ours = bench.ours(run)
     popular = bench.popular(families)
     others: list[Entry] = []
-    notes = [*_leaks(shop, chosen_on, asked)]
+    notes = [*shop.notes, *_leaks(shop, chosen_on, asked)]
     for family in families:
         try:
             others.append(bench.other(family, popular))

@@ -60,6 +60,8 @@ class Shop:
     """Whether nobody takes a thing twice: then only what is new to a user is ranked."""
     max_requests: int = 2_000
     """Users asked about at each cut, at most; drawn by a seed."""
+    notes: tuple[str, ...] = ()
+    """What a reader of its table must know."""
 
     def asked(self, events: Interactions) -> tuple[EvaluationSet, ...]:
         """One set of requests for each cut."""
@@ -138,7 +140,12 @@ def movielens(data: Path, folder: Path) -> Shop:
     shares = np.linspace(0.5, 1.0, 5)[:-1]
     cuts = tuple(_midnight(events["timestamp"], float(share)) for share in shares)
     chosen_at = _midnight(events["timestamp"], 0.375)
-    return Shop("MovieLens", dataset, chosen_at, cuts, _few_people(), new_only=True)
+    note = (
+        "not quite blind: settings and weights of ours were chosen before the first cut, but that "
+        "retrieval's own score counts where few users teach the reranker was thought of after that "
+        "score had been seen to rank these requests well"
+    )
+    return Shop("MovieLens", dataset, chosen_at, cuts, _few_people(), new_only=True, notes=(note,))
 
 
 def _once(weeks: int, rerank: RerankConfig) -> tuple[EngineConfig, ...]:

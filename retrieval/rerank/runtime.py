@@ -31,7 +31,14 @@ from retrieval.attention import GAP_BUCKETS, Attention, Layer
 from retrieval.rerank.batch import Tokens, single
 from retrieval.rerank.model import FEATURE_CLIP, Reranker
 from retrieval.rerank.records import Floats, Ints
-from retrieval.rerank.token_kernels import gap_bias, gap_buckets, relate, related, token_inputs
+from retrieval.rerank.token_kernels import (
+    gap_bias,
+    gap_buckets,
+    relate,
+    related,
+    standardised,
+    token_inputs,
+)
 
 REMEMBERED_STATES = 256
 """About 0.1 MB each at the usual sizes."""
@@ -245,20 +252,14 @@ class _FeatureNet:
         weight = layer.weight.detach().t().contiguous()
         self._bias, self._weight, self._missing = layer.bias.detach(), weight[:n], weight[n:]
         self._mean = model.scale.mean.numpy()
-        self._per_std = 1 / model.scale.std.numpy()
+        self._per_std = np.reciprocal(model.scale.std.numpy())
 
     def __call__(self, features: Floats) -> Tensor:
         """Features ``[C, F]`` → ``[C, hidden]``."""
-        scaled = features - self._mean
-        scaled *= self._per_std
-        missing = np.isnan(scaled)
-        marked = np.flatnonzero(missing.any(axis=0))
-        np.clip(scaled, -FEATURE_CLIP, FEATURE_CLIP, out=scaled)
-        np.copyto(scaled, 0, where=missing)
+        scaled, marked, marks = standardised(features, self._mean, self._per_std, FEATURE_CLIP)
         wide = torch.addmm(self._bias, torch.from_numpy(scaled), self._weight)
         if len(marked):
-            marks = torch.from_numpy(missing[:, marked].astype(np.float32))
-            wide.addmm_(marks, self._missing[torch.from_numpy(marked)])
+            wide.addmm_(torch.from_numpy(marks), self._missing[torch.from_numpy(marked)])
         return gelu(wide)
 
 

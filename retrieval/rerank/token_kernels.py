@@ -1,8 +1,9 @@
-"""What the tokens of one request are made of, and what is added to their attention.
+"""What the tokens and the features of one request are made of, and what is added to attention.
 
 Each of these is a handful of sums that would take as many calls; see :mod:`retrieval.kernels`.
 
-Alphabet: n events, T = n + 1 tokens, C candidates, D width, N heads, W width of an item's vector.
+Alphabet: n events, T = n + 1 tokens, C candidates, D width, N heads, W width of an item's vector,
+F features.
 """
 
 from __future__ import annotations
@@ -137,3 +138,38 @@ def relate(
                     attention[c, head, event] += relations[1, head, event]
                     if same:
                         attention[c, head, event] += relations[0, head, event]
+
+
+@kernel
+def standardised(
+    features: Floats, mean: Floats, per_std: Floats, clip: float
+) -> tuple[Floats, Ints, Floats]:
+    """Features as the network takes them.
+
+    Args:
+        features: float32 ``[C, F]``; NaN where a feature has no meaning.
+        mean: Of each column, float32 ``[F]``.
+        per_std: One over the deviation of each, float32 ``[F]``.
+        clip: The farthest from the mean that a feature may lie, in deviations.
+
+    Returns:
+        Features by deviations, 0 where missing, float32 ``[C, F]``; the M columns in which one is
+        missing, int64 ``[M]``; and where, 1 or 0, float32 ``[C, M]``.
+    """
+    n, width = features.shape
+    scaled = np.empty((n, width), np.float32)
+    is_marked = np.zeros(width, np.bool_)
+    most = np.float32(clip)
+    for c in range(n):
+        for f in range(width):
+            value = (features[c, f] - mean[f]) * per_std[f]
+            if np.isnan(value):
+                is_marked[f] = True
+                value = np.float32(0)
+            scaled[c, f] = min(max(value, -most), most)
+    marked = np.flatnonzero(is_marked)
+    marks = np.empty((n, len(marked)), np.float32)
+    for c in range(n):
+        for at in range(len(marked)):
+            marks[c, at] = np.isnan(features[c, marked[at]])
+    return scaled, marked, marks
