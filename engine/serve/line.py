@@ -14,7 +14,6 @@ import logging
 import math
 import os
 import signal
-import socket
 import tempfile
 import time
 from collections import deque
@@ -74,7 +73,7 @@ class Line(MessageTransport):  # type: ignore[misc]
     """
 
     def __init__(self, settings: LineSettings, forget: Callable[[str], object]) -> None:
-        """Listen.
+        """Choose a place to listen at; the HTTP process does so when it first waits for an answer.
 
         Args:
             settings: How long the line may grow, and how it is handed out.
@@ -92,9 +91,7 @@ class Line(MessageTransport):  # type: ignore[misc]
         self._watch: asyncio.Task[None] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="vitrine-")  # nobody else may enter it
         self._address = str(Path(self._folder.name) / "line")
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(self._address)
-        self._listener.listen()
+        self._listener: asyncio.AbstractServer | None = None
 
     def __reduce__(self) -> tuple[type[LineEnd], tuple[str]]:
         return LineEnd, (self._address,)
@@ -129,7 +126,9 @@ class Line(MessageTransport):  # type: ignore[misc]
         """The next answer, for LitServe to give to whoever waits for it."""
         if self._answers is None:
             self._answers = asyncio.Queue()
-            await asyncio.start_unix_server(self._serve, sock=self._listener)
+            # A socket that outlived the process would take connections that nobody looks at: a
+            # worker that is refused comes again.
+            self._listener = await asyncio.start_unix_server(self._serve, self._address)
             self._watch = asyncio.create_task(self._kill_stuck())
         return await self._answers.get()
 
@@ -140,7 +139,8 @@ class Line(MessageTransport):  # type: ignore[misc]
 
     def close(self, **_: object) -> None:
         """Let no worker come any more; the folder goes with the process that made it."""
-        self._listener.close()
+        if self._listener is not None:
+            self._listener.close()
 
     def remove_folder(self) -> None:
         """Take the socket off the disk, when all processes are gone."""

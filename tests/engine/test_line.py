@@ -123,6 +123,15 @@ def test_a_free_worker_gets_what_waits_and_a_busy_one_nothing():
     assert set(shop.given) == {"a", "b"}
 
 
+def test_a_worker_is_refused_while_nobody_listens():
+    """A connection that were taken for a process that is gone would never be looked at."""
+    line = Line(LineSettings(), lambda uid: None)
+    (_, (address,)) = line.__reduce__()
+    with socket.socket(socket.AF_UNIX) as early, pytest.raises(OSError, match="No such file"):
+        early.connect(address)
+    line.remove_folder()
+
+
 def test_free_workers_share_what_waits():
     async def story(shop: Shop) -> None:
         workers = [await Worker.join(shop.line, slot) for slot in range(2)]
