@@ -47,7 +47,7 @@ def serve(
     port: Port = 8000,
     workers: Annotated[int, typer.Option(min=1, help="Processes that hold an engine.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="Compute threads of each worker.")] = 1,
-    batch: Annotated[int, typer.Option(min=1, help="Calls answered in one pass, at most.")] = 8,
+    batch: Annotated[int, typer.Option(min=1, help="Calls that a worker gets at once, at most.")] = 4,
     queue: Annotated[int, typer.Option(min=1, help="Calls that may wait; more get a 503.")] = 64,
     drain: Annotated[
         float, typer.Option(min=0, help="Seconds for accepted calls at the end.")
@@ -111,7 +111,7 @@ def start(
     *,
     workers: int = 1,
     threads: int = 1,
-    batch: int = 8,
+    batch: int = 4,
     queue: int = 64,
     drain_s: float = 10,
     update_every_s: float | None = None,

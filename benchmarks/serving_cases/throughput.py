@@ -41,7 +41,7 @@ def http_against_process(run: Path, *, workers: int, seconds: int) -> tuple[Load
 def compare(run: Path, *, workers: int, seconds: int) -> Iterator[Compared]:
     """LitServe with batches, LitServe without, FastAPI as a shop would write it."""
     bodies, w = bodies_of(run), str(workers)
-    for name, options in (("LitServe, batches of 8", "8"), ("LitServe, one by one", "1")):
+    for name, options in (("LitServe, batches of 4", "4"), ("LitServe, one by one", "1")):
         with served(run, "--workers", w, "--batch", options) as server:
             yield _both(name, server, bodies, seconds)
     for processes in sorted({1, workers}):

@@ -11,7 +11,7 @@ class LineSettings:
 
     longest: int = 64
     """Calls that may wait; the next one is refused."""
-    batch: int = 8
+    batch: int = 4
     """Calls that a worker gets at once, at most."""
     timeout_s: float = 30.0
     """A call that waited longer is not worth an answer."""
