@@ -1,6 +1,6 @@
-"""Serving: how fast over HTTP, what an overload and a kill do, what a day does to memory.
+"""Serving: how fast over HTTP, what floods, kills and nonsense do, what a day does to memory.
 
-    python -m benchmarks.serving [SECTION ...] [--minutes 2] [--kills 10]
+    python -m benchmarks.serving [SECTION ...] [--minutes 2] [--kills 10] [--cases 100]
 
 Without a section all are measured, one after the other; figures of sections that were measured
 before stay. Every server runs on a copy of the demo's run, with a store of its own.
@@ -9,6 +9,7 @@ before stay. Every server runs on a copy of the demo's run, with a store of its 
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from pathlib import Path
 from benchmarks import pages
 from benchmarks.cases import measured
 from benchmarks.sections import Found, Section, rows, run
+from benchmarks.serving_cases import fuzz
 from benchmarks.serving_cases.events import durable_per_s, event_visible
 from benchmarks.serving_cases.kill import kill_under_load
 from benchmarks.serving_cases.overload import TIMES, overload
@@ -37,6 +39,7 @@ class Given:
     seconds: int
     kills: int
     minutes: float
+    cases: int
 
 
 def main() -> None:
@@ -48,14 +51,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=15, help="of each load")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--minutes", type=float, default=20, help="of the soak")
+    parser.add_argument("--cases", type=int, default=2_000, help="of each operation, fuzzed")
     told = parser.parse_args()
-    given = Given(told.run, told.workers, told.seconds, told.kills, told.minutes)
+    given = Given(told.run, told.workers, told.seconds, told.kills, told.minutes, told.cases)
     sections = (
         Section("http", "Over HTTP, against the engine in process", _on(_http, given)),
         Section("fastapi", "LitServe with batches against a FastAPI app", _on(_fastapi, given)),
         Section("events", "Events: visible, durable", _on(_events, given)),
         Section("overload", f"{TIMES} times what it can answer", _on(_overload, given)),
         Section("kill", "kill -9 under load", _on(_kill, given)),
+        Section("fuzz", "Calls that nobody would make", _on(_fuzz, given)),
         Section("soak", "A day of traffic in minutes", _on(_soak, given)),
     )
     run("serving", sections, told.sections)
@@ -142,6 +147,7 @@ def _overload(copied: Path, given: Given) -> Found:
         case("overload_refusal_p99_ms", found.refusal_ms_p99, "ms"),
         case("overload_answer_p99_ms", found.answer_ms_p99, "ms"),
         case("overload_broken", found.broken, "", "<= 0"),
+        case("overload_unsent", found.unsent, ""),
         case("overload_recovery_s", found.recovered_s, "s", "<= 5"),
         case("overload_growth_mb", found.growth_mb, "MB"),
     )
@@ -169,6 +175,23 @@ def _kill(copied: Path, given: Given) -> Found:
         "next acknowledged event; that of a worker until there are two again that are warm."
     )
     return Found(cases, note)
+
+
+def _fuzz(copied: Path, given: Given) -> Found:
+    with tempfile.TemporaryDirectory() as folder, fuzz.served(copied, Path(folder)) as url:
+        found = fuzz.fuzz(url, given.cases)
+    cases = (
+        case("fuzz_5xx", found.server_errors, "", "<= 0"),
+        case("fuzz_violations", sum(found.violations.values()), "", "<= 0"),
+        case("fuzz_cases", found.cases, ""),
+    )
+    note = (
+        f"schemathesis over the {found.operations} operations of the OpenAPI document, "
+        f"{given.cases:,} cases each, half of them broken in one place; fewer where an operation "
+        "has no more. A violation is an answer that the document does not allow."
+    )
+    lines = (f"- {times} times {told}" for told, times in sorted(found.violations.items()))
+    return Found(cases, "\n".join((note, "", *lines)).strip())
 
 
 def _soak(copied: Path, given: Given) -> Found:
