@@ -47,7 +47,9 @@ def serve(
     port: Port = 8000,
     workers: Annotated[int, typer.Option(min=1, help="Processes that hold an engine.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="Compute threads of each worker.")] = 1,
-    batch: Annotated[int, typer.Option(min=1, help="Calls that a worker gets at once, at most.")] = 4,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Calls that a worker gets at once, at most.")
+    ] = 4,
     queue: Annotated[int, typer.Option(min=1, help="Calls that may wait; more get a 503.")] = 64,
     drain: Annotated[
         float, typer.Option(min=0, help="Seconds for accepted calls at the end.")
