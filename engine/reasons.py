@@ -18,7 +18,7 @@ from engine.scene import Scene
 from engine.scoring import Wish
 from engine.types import KINDS, EventKind
 from graph import NodeType, Path, PathsFrom
-from retrieval.rerank.intervals import next_need, next_need_of
+from retrieval.rerank.needs import need_of
 from retrieval.rerank.offers import OFFER_KINDS
 from retrieval.rerank.records import DAY_S, History, Moment
 from retrieval.rerank.taken import taken_of
@@ -164,14 +164,11 @@ def _habits(known: Familiar, moment: Moment) -> list[tuple[int, float | None, fl
 
 def _due_in_days(situation: Situation, rows: Ints, known: Familiar) -> list[float | None]:
     """Days until the user takes each item again; None for what they never took, or nobody twice."""
-    world, past, now = situation.run.world, situation.history, situation.moment.at_unix_s
+    world, past = situation.run.world, situation.history
     if world.needs is None or not known.times.any():
         return [None] * len(rows)
     taken = taken_of(past.item, rows, len(world.items))
-    if taken.item.max() < len(world.needs.log_days):
-        need = next_need_of(world.needs, taken, past.at_unix_s, now)
-    else:  # an item that came since has no interval yet
-        need = next_need(world.needs, past.item, past.at_unix_s, rows, now)
+    need = need_of(past, taken, situation.moment, world.needs)
     return [None if isnan(days) else days for days in need.due_in_days.tolist()]
 
 

@@ -140,14 +140,32 @@ def recall(
         candidates = within(candidates, config.most)
     if most is not None:
         candidates = shortlist(candidates, most)
-    rows = candidates.rows
-    sources = Sources(
-        graph=tables.graph.take(rows, axis=0) @ query.user_vector,
-        together=np.log1p(10 * together[rows]),
-        crowd=np.log1p(100 * crowd[rows]),
-        content=tables.content.take(rows, axis=0) @ content_profile(history, age, tables.content),
+    profile = content_profile(history, age, tables.content)
+    sources = source_scores(
+        candidates.rows, tables, query.user_vector, profile, together=together, crowd=crowd
     )
     return Recalled(candidates, sources)
+
+
+def source_scores(
+    rows: Ints, tables: Tables, user: Floats, profile: Floats, *, together: Floats, crowd: Floats
+) -> Sources:
+    """What retrieval gives items beside their channels.
+
+    Args:
+        rows: int64 ``[C]``.
+        tables: Vectors of all items.
+        user: Graph vector of the user, float32 ``[G]``.
+        profile: Of :func:`content_profile`, float32 ``[D]``.
+        together: Of all items, float32 ``[I]``.
+        crowd: The same.
+    """
+    return Sources(
+        graph=tables.graph.take(rows, axis=0) @ user,
+        together=np.log1p(10 * together[rows]),
+        crowd=np.log1p(100 * crowd[rows]),
+        content=tables.content.take(rows, axis=0) @ profile,
+    )
 
 
 def shortlist(found: Candidates, most: int) -> Candidates:

@@ -18,10 +18,11 @@ from engine.learn import taste_of
 from engine.runtime import Run
 from graph import embed_users
 from retrieval.candidates import Bools
-from retrieval.recall import content_profile
+from retrieval.recall import content_profile, source_scores
 from retrieval.rerank.batch import single, tokens_of
 from retrieval.rerank.features import Sources, cross_features
 from retrieval.rerank.records import DAY_S, History, Moment
+from retrieval.totals import decayed, totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +152,8 @@ def sources_of(subject: Subject, history: History) -> Sources:
     """What retrieval would give the items for another past; see :func:`retrieval.recall.recall`."""
     run, rows = subject.run, subject.rows
     age = (subject.moment.at_unix_s - history.at_unix_s) / DAY_S
-    decay = 0.5 ** (age / run.config.candidates.habit_half_life_days)
-    taken, inverse = np.unique(history.item, return_inverse=True)
-    strength = np.bincount(inverse, weights=decay, minlength=len(taken)).astype(np.float32)
+    taken, total = totals(history.item, decayed(age, run.config.candidates.habit_half_life_days))
+    strength = total.astype(np.float32)
     together = run.tables.neighbours.scores(taken, np.sqrt(strength))
     wanted, interest = taste_of(history, subject.moment, run.config.graph.half_life_days)
     vector: Floats = embed_users(run.tables.graph, [wanted], [interest])[0]
@@ -161,9 +161,4 @@ def sources_of(subject: Subject, history: History) -> Sources:
     if len(taken):
         crowd = run.world.crowd.scores(vector, subject.user)
     profile = content_profile(history, age, run.tables.content)
-    return Sources(
-        graph=run.tables.graph[rows] @ vector,
-        together=np.log1p(10 * together[rows]),
-        crowd=np.log1p(100 * crowd[rows]),
-        content=run.tables.content[rows] @ profile,
-    )
+    return source_scores(rows, run.tables, vector, profile, together=together, crowd=crowd)

@@ -15,12 +15,11 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Engine, bindparam, func, select
 
+from engine.store.parts import in_parts
 from engine.store.records import Erased, Erasure
 from engine.store.schema import erasure_salt, erasures
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-READ_AT_ONCE = 500
-"""Users that one query asks about."""
 _SALT = select(erasure_salt.c.salt)
 _LAST = (
     select(erasures.c.digest, func.max(erasures.c.at_us))
@@ -74,9 +73,8 @@ class ErasureLog:
         self._salt = salt
         digests = [_digest(salt, user_id) for user_id, _ in seen]
         erased_us: dict[str, int] = {}
-        for start in range(0, len(digests), READ_AT_ONCE):
-            asked = {"digests": digests[start : start + READ_AT_ONCE]}
-            for digest, at_us in connection.execute(_LAST, asked):
+        for part in in_parts(digests):
+            for digest, at_us in connection.execute(_LAST, {"digests": part}):
                 erased_us[digest] = at_us
         return [
             erased_us.get(digest, -1) >= at_us

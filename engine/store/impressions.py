@@ -15,11 +15,9 @@ from engine.errors import DataError
 from engine.store.erasures import ErasureLog
 from engine.store.fields import checked_id, checked_number, checked_text, microseconds, moment
 from engine.store.inserting import insert_new
+from engine.store.parts import READ_AT_ONCE, in_parts
 from engine.store.records import Impression, Seen, Showing, Slot
 from engine.store.schema import feature_names, impression_inputs, impression_slots, impressions
-
-READ_AT_ONCE = 500
-"""Lists whose slots are read with one query."""
 
 _SHOWN: Select[Any] = (
     select(impression_slots.c.item_id, impressions.c.request_id, impressions.c.at_us)
@@ -162,8 +160,8 @@ class ImpressionTable:
 def _known(connection: Connection, ids: Sequence[str]) -> set[str]:
     """Which of some lists are stored already."""
     known: set[str] = set()
-    for start in range(0, len(ids), READ_AT_ONCE):
-        asked = impressions.c.request_id.in_(ids[start : start + READ_AT_ONCE])
+    for part in in_parts(ids):
+        asked = impressions.c.request_id.in_(part)
         known.update(connection.execute(select(impressions.c.request_id).where(asked)).scalars())
     return known
 

@@ -46,7 +46,7 @@ def write_needs(
     """
     if table is None:
         return at
-    need = _need_of(history, taken, moment, table)
+    need = need_of(history, taken, moment, table)
     told = (need.chance, need.due_in_days, need.wait_days, need.interval_days, need.confidence)
     _write(features, at, told)
     return at + len(NEED_FEATURES)
@@ -68,7 +68,8 @@ def _write(
         features[c, at + 4] = confidence[c]
 
 
-def _need_of(history: History, taken: Taken, moment: Moment, table: IntervalTable) -> NextNeed:
+def need_of(history: History, taken: Taken, moment: Moment, table: IntervalTable) -> NextNeed:
+    """The next need of each candidate, by what is taken already where the table knows it all."""
     at, now_unix_s, horizon_days = history.at_unix_s, moment.at_unix_s, HORIZON_DAYS
     n_known = len(table.log_days)
     if len(taken) and (taken.item.max() >= n_known or at[-1] >= now_unix_s):
