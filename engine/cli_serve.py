@@ -16,6 +16,7 @@ from engine.errors import RunError
 from engine.terminal import console, must_be_free
 
 if TYPE_CHECKING:
+    from engine.artifacts import Checked
     from engine.drift_file import Drift
     from engine.serve.safety import Safety
 
@@ -83,12 +84,12 @@ def serve(
     Of a folder of runs the published one is served, and whichever is published next. The users
     of an experiment between runs are answered by the run of their variant.
     """
-    from engine.publish import current_run, family_of
+    from engine.artifacts import Manifest
+    from engine.publish import served_run
     from engine.serve.safety import Safety
 
     every_s = None if update_every is None else seconds_of(update_every)
-    family = family_of(run)
-    _verify(run if family is None else current_run(family))
+    checked = Manifest.check(served_run(run))
     start(
         run,
         host,
@@ -103,6 +104,7 @@ def serve(
         rules=rules,
         gpus=() if gpus is None else numbers_of(gpus),
         store_url=store_url,
+        checked=checked,
     )
 
 
@@ -121,6 +123,7 @@ def start(
     rules: Path | None = None,
     gpus: tuple[int, ...] = (),
     store_url: str | None = None,
+    checked: Checked | None = None,
 ) -> None:
     """Listen until stopped."""
     from engine.serve.addresses import HOSTS
@@ -148,6 +151,7 @@ def start(
         rules=rules,
         gpus=gpus,
         store_url=store_url,
+        checked=checked,
     )
 
 
@@ -257,9 +261,3 @@ def _family(path: Path) -> Path:
     if not family.is_dir():
         raise RunError(f"got {str(path)!r}, expected a folder of runs")
     return family
-
-
-def _verify(run: Path) -> None:
-    from engine.artifacts import Manifest
-
-    Manifest.verify(run)

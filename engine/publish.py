@@ -102,6 +102,16 @@ def current_run(family: Path) -> Path:
     return run
 
 
+def served_run(path: Path) -> Path:
+    """The run that a path serves: itself, or what its family has published; resolved.
+
+    Raises:
+        RunError: As :func:`current_run`.
+    """
+    family = family_of(path)
+    return (path if family is None else current_run(family)).resolve()
+
+
 def runs_of(family: Path) -> tuple[Listed, ...]:
     """The runs of a family, the newest first."""
     link = family / CURRENT

@@ -16,11 +16,11 @@ from typing import TypedDict, Unpack
 
 from fastapi import Depends, FastAPI
 
-from engine.artifacts import Manifest
+from engine.artifacts import Checked, Manifest
 from engine.drift_file import DRIFT_FILE
 from engine.errors import RunError
 from engine.llm.settings import settings_from_environment
-from engine.publish import STATE_FOLDER, current_run, family_of, store_url_of
+from engine.publish import STATE_FOLDER, family_of, served_run, store_url_of
 from engine.serve.addresses import HOSTS
 from engine.serve.chat_routes import chat_routes
 from engine.serve.desk import Desk
@@ -73,6 +73,8 @@ class ServeSettings:
     rules: Path | None = None
     """Folder of ``policy.yaml`` and ``experiments.yaml``; None means the state of the run or its
     family."""
+    checked: Checked | None = None
+    """Files of the run that the caller has hashed; None means that they are hashed here."""
 
 
 class ServeOptions(TypedDict, total=False):
@@ -88,6 +90,7 @@ class ServeOptions(TypedDict, total=False):
     safety: Safety | None
     gpus: tuple[int, ...]
     rules: Path | None
+    checked: Checked | None
 
 
 def create_server(run: Path, **options: Unpack[ServeOptions]) -> Server:
@@ -104,10 +107,8 @@ def create_server(run: Path, **options: Unpack[ServeOptions]) -> Server:
     settings = ServeSettings(**options)
     if not run.is_dir():
         raise RunError(f"got {str(run)!r}, expected a run folder: train one with `vitrine train`")
-    family = family_of(run)
-    served = run if family is None else current_run(family)
     api = RecommendAPI(
-        served.resolve(),
+        served_run(run),
         store_url=settings.store_url or store_url_of(run),
         threads=settings.threads,
         batch=settings.line.batch,
@@ -116,7 +117,7 @@ def create_server(run: Path, **options: Unpack[ServeOptions]) -> Server:
     server = Server(
         api,
         workers=settings.workers,
-        family=family,
+        family=family_of(run),
         settings=settings.line,
         drain_s=settings.drain_s,
         gpus=settings.gpus,
@@ -156,7 +157,7 @@ def serve(
     start_nursery(settings.threads)
     server = create_server(run, **options)
     # While the nursery imports; no worker need do it again.
-    server.api.checked = Manifest.check(server.api.run)
+    server.api.checked = settings.checked or Manifest.check(server.api.run)
     (settings.safety or Safety.from_environment()).warn_of(host)
     os.register_at_fork(after_in_child=die_with_parent)
     for stop in (signal.SIGTERM, signal.SIGINT):  # the latter is ignored in a background job
