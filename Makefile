@@ -22,7 +22,7 @@ demo: $(DEMO_READY) ## data, training, evaluation and the page (SERVE=0, PORT=80
 
 test: $(DEV_READY) ## everything that the tests need, then all tests
 	scripts/system-packages
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 lint: $(DEV_READY) ## ruff, the format, and which package may import which
 	$(BIN)/ruff check .

@@ -100,5 +100,5 @@ class RerankConfig(BaseModel):
     averaging: float = Field(0.995, ge=0, lt=1)
     """Decay of the running mean of the weights that is kept; 0 keeps the last weights."""
     retrieval_trust: float = Field(3.0, ge=0)
-    """Logits of a graph score of 1 where hardly a user teaches, less of more of them
+    """Logits of a graph score of 1 where hardly a request teaches; less of more users or requests
     (:mod:`retrieval.rerank.trust`); 0 leaves all to the network."""

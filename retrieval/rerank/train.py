@@ -82,7 +82,7 @@ def fit_reranker(
 ) -> Fitted:
     """Train until the held-out users' NDCG@10 stops rising, and keep the best epoch.
 
-    Where few users teach, retrieval's score then speaks beside it (:mod:`retrieval.rerank.trust`).
+    Where little teaches it, retrieval's score is added (:mod:`retrieval.rerank.trust`).
 
     Args:
         examples: Training requests.
@@ -127,7 +127,7 @@ def fit_reranker(
             save_progress(checkpoint, progress, name)
     model.load_state_dict(progress.best_weights)
     n_users = len(np.unique(examples.user))
-    pull = pull_of(columns.features, n_users, config.retrieval_trust)
+    pull = pull_of(columns.features, n_users, len(examples.user), config.retrieval_trust)
     if pull is not None:
         model.pull_by(pull)
     model.platt.copy_(calibration(model, examples, held_out, config.batch_size))

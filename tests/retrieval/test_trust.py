@@ -1,4 +1,4 @@
-"""Where few users taught the network, retrieval's own score speaks beside it."""
+"""Where little taught the network, retrieval's own score speaks beside it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from retrieval.rerank.held_out import validate
 from retrieval.rerank.model import Reranker
 from retrieval.rerank.runtime import runtime_of
 from retrieval.rerank.train import Columns, fit_reranker
-from retrieval.rerank.trust import ENOUGH_USERS, pull_of
+from retrieval.rerank.trust import ENOUGH_REQUESTS, ENOUGH_USERS, pull_of
 
 FEATURES = ("sold_7d", "graph_score", "trend")
 GROUP = np.arange(N_ITEMS) // 4
@@ -55,39 +55,48 @@ def logits(model: Reranker, one: Example) -> torch.Tensor:
 
 
 def test_the_weight_by_hand() -> None:
-    pull = pull_of(FEATURES, 100, 3.0)
+    pull = pull_of(FEATURES, 100, 600, 3.0)
     assert pull is not None
-    torch.testing.assert_close(pull, torch.tensor([0.0, 2.7, 0.0]))
+    torch.testing.assert_close(pull, torch.tensor([0.0, 3.0 * 0.9 * 0.8, 0.0]))
 
 
 @pytest.mark.parametrize(
-    ("features", "n_users", "trust"),
+    ("features", "n_users", "n_requests", "trust"),
     [
-        (FEATURES, ENOUGH_USERS, 3.0),
-        (FEATURES, 5 * ENOUGH_USERS, 3.0),
-        (FEATURES, 10, 0.0),
-        (("sold_7d", "trend"), 10, 3.0),
+        (FEATURES, ENOUGH_USERS, ENOUGH_USERS, 3.0),
+        (FEATURES, 5 * ENOUGH_USERS, 5 * ENOUGH_USERS, 3.0),
+        (FEATURES, 10, ENOUGH_REQUESTS, 3.0),
+        (FEATURES, 10, 10, 0.0),
+        (("sold_7d", "trend"), 10, 10, 3.0),
     ],
 )
 def test_nothing_is_added_where_the_network_knows_enough(
-    features: tuple[str, ...], n_users: int, trust: float
+    features: tuple[str, ...], n_users: int, n_requests: int, trust: float
 ) -> None:
-    assert pull_of(features, n_users, trust) is None
+    assert pull_of(features, n_users, n_requests, trust) is None
 
 
-def test_no_user_is_refused() -> None:
-    with pytest.raises(ValueError, match="got 0 users"):
-        pull_of(FEATURES, 0, 3.0)
+@pytest.mark.parametrize(("n_users", "n_requests"), [(0, 0), (0, 5), (6, 5)])
+def test_what_cannot_be_is_refused(n_users: int, n_requests: int) -> None:
+    with pytest.raises(ValueError, match=f"got {n_requests} training requests of {n_users} users"):
+        pull_of(FEATURES, n_users, n_requests, 3.0)
 
 
-@given(st.integers(1, 2 * ENOUGH_USERS), st.integers(1, 2 * ENOUGH_USERS), st.floats(0, 100))
-def test_more_users_never_leave_more_to_retrieval(one: int, other: int, trust: float) -> None:
-    def weight(n_users: int) -> float:
-        pull = pull_of(FEATURES, n_users, trust)
+@given(
+    st.tuples(st.integers(1, 2 * ENOUGH_USERS), st.integers(0, 2 * ENOUGH_REQUESTS)),
+    st.tuples(st.integers(0, 2 * ENOUGH_USERS), st.integers(0, 2 * ENOUGH_REQUESTS)),
+    st.floats(0, 100),
+)
+def test_more_users_and_requests_never_leave_more_to_retrieval(
+    taught: tuple[int, int], more: tuple[int, int], trust: float
+) -> None:
+    def weight(n_users: int, further: int) -> float:
+        pull = pull_of(FEATURES, n_users, n_users + further, trust)
         return 0.0 if pull is None else float(pull[1])
 
-    few, many = sorted((one, other))
-    assert 0 <= weight(many) <= weight(few) <= np.float32(trust)
+    little = weight(*taught)
+    much = weight(taught[0] + more[0], taught[1] + more[1])
+    assert 0 <= much <= little <= np.float32(trust)
 
 
 def test_training_is_the_same_and_the_score_is_added_after_it() -> None:
@@ -99,7 +108,9 @@ def test_training_is_the_same_and_the_score_is_added_after_it() -> None:
         assert name == "platt" or torch.equal(value, weights[name]), name
     for one in by_lot(5, seed=1):
         score = torch.from_numpy(one.features[:, 1:2])
-        expected = logits(alone, one) + 5 * (1 - 40 / 1000) * score.nan_to_num(0.0)
+        expected = logits(alone, one) + 5 * (1 - 40 / 1000) * (1 - 40 / 3000) * score.nan_to_num(
+            0.0
+        )
         torch.testing.assert_close(logits(pulled, one), expected, atol=1e-5, rtol=1e-5)
 
 
