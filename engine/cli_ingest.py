@@ -89,6 +89,8 @@ def ingest(
         report = _by_preset(preset, before, out, files, names)
     elif len(before) > 1:
         raise typer.BadParameter(f"got {len(paths)} paths, expected [MAPPING.yaml] OUT")
+    elif not before and out.suffix.lower() in (".yaml", ".yml"):
+        raise typer.BadParameter(f"got the mapping {out} alone, expected MAPPING.yaml OUT")
     else:
         from engine.ingest import Mapping
 

@@ -21,8 +21,10 @@ def replacing(target: Path, *, own: Collection[str], keep: str | None) -> Iterat
         keep: Name of a folder in it that moves along.
 
     Raises:
-        DataError: The target holds anything else.
+        DataError: The target holds anything else, or is a file.
     """
+    if target.is_file():
+        raise DataError(f"{target} is a file, expected a folder: choose another name")
     if target.exists():
         strange = {path.name for path in target.iterdir()} - {*own, keep}
         if strange:

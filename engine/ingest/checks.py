@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
@@ -96,14 +96,25 @@ def duplicates(
     if key is None:
         return frame, pl.DataFrame(schema=REJECT_SCHEMA)
     first = frame[key].is_first_distinct()
-    rejects = frame.filter(~first).select(
+    if first.all():
+        return frame, pl.DataFrame(schema=REJECT_SCHEMA)
+    rejects = frame.select(
         pl.lit(table).alias("table"),
         pl.col(file_column).alias("file"),
         pl.col(LINE).alias("line"),
         pl.lit(f"duplicate {key}").alias("reason"),
-        pl.col(key).str.slice(0, VALUE_CHARS).alias("value"),
-    )
+        _twin(key, frame.columns).str.slice(0, VALUE_CHARS).alias("value"),
+    ).filter(~first)
     return frame.filter(first), rejects.cast(REJECT_SCHEMA)
+
+
+def _twin(key: str, columns: Collection[str]) -> pl.Expr:
+    """The id of a later row, with both titles where they differ."""
+    if "title" not in columns:
+        return pl.col(key)
+    kept = pl.col("title").first().over(key)
+    both = pl.format("{}: {} (kept: {})", pl.col(key), pl.col("title"), kept)
+    return pl.when(pl.col("title") == kept).then(pl.col(key)).otherwise(both)
 
 
 def _raw(name: str, frame: pl.DataFrame) -> pl.Expr:

@@ -17,6 +17,10 @@ from engine.ingest import values
 from engine.ingest.mapping import TableMapping
 from engine.ingest.readers import LINE
 
+_DELIMITERS = (";", "\t", "|", ",")
+"""Such as stand between cells, the likeliest first where it is not the one that was said."""
+_LIKE = 0.75
+"""How alike a column's name must be for a guess, of 1."""
 FILE = "file:"
 """Prefix of the file's own columns in a filled frame: no table has a column of such a name."""
 
@@ -90,10 +94,12 @@ def plan_filling(
             )
     for name in REQUIRED[table]:
         if name not in columns and name not in mapping.constants:
-            looked = ", ".join((name, *ALIASES.get(name, ())))
+            looked = (name, *ALIASES.get(name, ()))
+            how = "; --kind says it where all are of one kind" if name == "kind" else ""
             raise MappingError(
-                f"{path}: no column for {table}.{name} (looked for {looked}); the file has "
-                f"{', '.join(available)}. Name it under columns, or set it under constants"
+                f"{path}: no column for {table}.{name} (looked for {', '.join(looked)}); the file "
+                f"has {', '.join(available)}{_guess(looked, available, columns)}. Rename it, or "
+                f"in a mapping name it under columns or set it under constants{how}"
             )
     return columns
 
@@ -175,6 +181,22 @@ def _plain(name: str) -> str:
 
 
 def _hint(wrong: str, available: Sequence[str]) -> str:
-    near = difflib.get_close_matches(wrong, available, n=1)
-    guess = f"; did you mean {near[0]!r}?" if near else ""
-    return f"the file has {', '.join(available)}{guess}"
+    return f"the file has {', '.join(available)}{_guess((wrong,), available, {})}"
+
+
+def _guess(
+    looked: Sequence[str],
+    available: Sequence[str],
+    taken: MappingABC[str, tuple[str, ...]],
+) -> str:
+    """The likeliest mistake: another delimiter, or a name that was written otherwise."""
+    cuts = [cut for cut in _DELIMITERS if len(available) == 1 and cut in available[0]]
+    if cuts:
+        return f" (alone: if {cuts[0]!r} cuts its cells, say delimiter in a mapping)"
+    filled = {source for sources in taken.values() for source in sources}
+    free = {_plain(name): name for name in available if name not in filled}
+    for name in looked:
+        near = difflib.get_close_matches(_plain(name), free, n=1, cutoff=_LIKE)
+        if near:
+            return f" (did you mean {free[near[0]]!r}?)"
+    return ""

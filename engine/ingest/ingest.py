@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from collections.abc import Mapping as MappingABC
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
@@ -18,7 +18,8 @@ from engine.ingest.checks import Known, duplicates, row_checks, sift
 from engine.ingest.columns import Filling, fill, plan_filling
 from engine.ingest.mapping import ITEM_COLUMNS, Mapping, TableMapping, file_format
 from engine.ingest.opened import bare_suffix
-from engine.ingest.pictures import gather_pictures
+from engine.ingest.picture_columns import unpack_pictures
+from engine.ingest.pictures import PICTURES, gather_pictures
 from engine.ingest.readers import LINE, VALUE_CHARS, Source, read_chunks, read_columns
 from engine.ingest.report import IngestReport, TableReport, count_reasons, first_reasons
 from engine.ingest.titles import readable_title
@@ -30,8 +31,6 @@ OnProgress = Callable[[str, int], None]
 """Called with a table's name and how many of its rows have been read."""
 
 _FILE = "\x00file"
-PICTURES = "pictures"
-"""Folder of a dataset's pictures, where the settings name no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +67,12 @@ def ingest(
 
     Raises:
         MappingError: A column or a file that the mapping names is not there.
-        DataError: A file is unreadable, or not one row of a required table can be kept.
+        DataError: A file is unreadable, not one row of a required table can be kept, or
+            ``folder`` is a file.
     """
     mapping = mapping.with_files(files or {})
+    if Path(folder).is_file():
+        raise DataError(f"{folder} is a file: give the folder that the dataset goes into")
     moment = now or datetime.now(UTC)
     progress = on_progress or (lambda _table, _rows: None)
     loaded: dict[str, _Loaded] = {}
@@ -84,26 +86,36 @@ def ingest(
     if "triples" in loaded:
         loaded["triples"] = _judged(loaded)
     ordered = {table: loaded[table] for table in SCHEMAS if table in loaded}
+    if mapping.picture_files or mapping.picture_column:
+        ordered |= _with_pictures(mapping, Path(folder), ordered["items"])
     _write(mapping, folder, ordered)
     return IngestReport(tuple(part.report for part in ordered.values()))
+
+
+def _with_pictures(mapping: Mapping, folder: Path, items: _Loaded) -> dict[str, _Loaded]:
+    """The items with their pictures, and the account of these."""
+    kept_in = folder / (mapping.settings.pictures or PICTURES)
+    if mapping.picture_column is not None:
+        found = unpack_pictures(items.rows, mapping.picture_column, kept_in)
+    else:
+        found = gather_pictures(items.rows, str(mapping.picture_files), kept_in)
+    n_kept = found.n_found - found.rejects.height
+    report = TableReport(PICTURES, found.n_found, n_kept, count_reasons(found.rejects))
+    pictures = _Loaded(pl.DataFrame(), found.rejects, report)
+    return {"items": replace(items, rows=found.items), PICTURES: pictures}
 
 
 def _write(
     mapping: Mapping, folder: str | os.PathLike[str], loaded: MappingABC[str, _Loaded]
 ) -> None:
-    tables = {
-        name: part.rows.select(column for column in SCHEMAS[name] if column in part.rows.columns)
-        for name, part in loaded.items()
-    }
-    items, settings = _finished_items(tables["items"], mapping), mapping.settings
-    if mapping.picture_files is not None:
+    tables = {name: _table(loaded, name) for name in SCHEMAS if name in loaded}
+    settings = mapping.settings
+    if PICTURES in loaded:
         settings = settings.model_copy(update={"pictures": settings.pictures or PICTURES})
-        kept_in = Path(folder) / (settings.pictures or PICTURES)
-        items = gather_pictures(items, mapping.picture_files, kept_in)
     write_dataset(
         folder,
         settings,
-        items=items,
+        items=_finished_items(tables["items"], mapping),
         events=tables.get("events", pl.DataFrame(schema=SCHEMAS["events"])),
         users=tables.get("users"),
         triples=tables.get("triples"),
@@ -136,7 +148,7 @@ def _load(mapping: Mapping, table: str, known: Known, progress: OnProgress) -> _
             rejects += turned_away
             read += chunk.rows.height + chunk.rejects.height
             progress(table, read)
-    return _account(table, kept, rejects, read)
+    return _account(table, part, kept, rejects, read)
 
 
 def _unnamed(table: str, rejects: pl.DataFrame) -> pl.DataFrame:
@@ -147,7 +159,11 @@ def _unnamed(table: str, rejects: pl.DataFrame) -> pl.DataFrame:
 
 
 def _account(
-    table: str, kept: list[pl.DataFrame], rejects: list[pl.DataFrame], read: int
+    table: str,
+    part: TableMapping,
+    kept: list[pl.DataFrame],
+    rejects: list[pl.DataFrame],
+    read: int,
 ) -> _Loaded:
     rows = pl.concat(kept, how="diagonal") if kept else pl.DataFrame(schema=SCHEMAS[table])
     if kept:
@@ -156,7 +172,8 @@ def _account(
     turned_away = pl.concat(rejects).sort("file", "line", maintain_order=True)
     reasons = count_reasons(turned_away)
     if rows.is_empty() and (table == "items" or read):
-        why = first_reasons(reasons) or "its files hold no rows"
+        files = ", ".join(part.told_as or map(str, part.paths()))
+        why = first_reasons(reasons) or f"no rows in {files}: give the file that holds them"
         raise DataError(f"{table}: none of {read:,} rows can be kept: {why}")
     return _Loaded(rows, turned_away, TableReport(table, read, rows.height, reasons))
 

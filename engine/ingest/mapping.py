@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import glob
 import os
 from collections.abc import Mapping as MappingABC
 from pathlib import Path
@@ -13,10 +12,10 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from engine.dataset import REQUIRED, SCHEMAS, DatasetSettings
-from engine.errors import DataError, MappingError
+from engine.errors import MappingError
 from engine.ingest import rdf
-from engine.ingest.opened import bare_suffix
-from engine.ingest.pictures import PictureFiles
+from engine.ingest.opened import bare_suffix, found_files
+from engine.ingest.picture_search import PictureFiles, below_folder
 from engine.ingest.yaml_file import describe_problem, problem_at, read_yaml
 
 Format = Literal["csv", "jsonl", "parquet", "rdf"]
@@ -133,16 +132,9 @@ class TableMapping(_Model):
         """The files, patterns resolved and sorted.
 
         Raises:
-            DataError: A file is not there, or a pattern finds none.
+            DataError: A file is not there, a folder is in its place, or a pattern finds none.
         """
-        found: list[Path] = []
-        for pattern in self.patterns():
-            path = Path(pattern).expanduser()
-            matches = [path] if path.is_file() else sorted(map(Path, glob.glob(str(path))))
-            if not matches:
-                raise DataError(f"no file {str(path)!r}: mend the path, or give another file")
-            found += matches
-        return found
+        return found_files(self.patterns())
 
     @field_validator("encoding")
     @classmethod
@@ -162,6 +154,25 @@ class TableMapping(_Model):
         return value
 
 
+class PictureColumn(_Model):
+    """Pictures that lie in a column of Parquet files, as bytes or as a struct of bytes and path."""
+
+    files: str | tuple[str, ...]
+    """As :attr:`TableMapping.files`."""
+    item_id: Text
+    """Column of the files that names the item."""
+    column: Text
+    """Column of the files that holds the picture."""
+
+    def patterns(self) -> tuple[str, ...]:
+        """The paths and patterns, always as several."""
+        return (self.files,) if isinstance(self.files, str) else self.files
+
+    def paths(self) -> list[Path]:
+        """As :meth:`TableMapping.paths`."""
+        return found_files(self.patterns())
+
+
 class Mapping(_Model):
     """The settings of a dataset, and where each of its tables comes from."""
 
@@ -176,7 +187,9 @@ class Mapping(_Model):
     readable_titles: bool = False
     """Turn till capitals and abbreviations into titles that people read."""
     picture_files: PictureFiles | None = None
-    """Where the picture of an item lies, such as ``photos/{item_id}.jpg``."""
+    """Where the picture of an item lies, such as ``photos/**/{item_id}.jpg``."""
+    picture_column: PictureColumn | None = None
+    """Where the pictures lie in Parquet files; not with ``picture_files``."""
 
     @model_validator(mode="after")
     def _has_items(self) -> Self:
@@ -186,6 +199,8 @@ class Mapping(_Model):
             raise ValueError("items_from_events needs an events table")
         if not self.items_from_events and not self.items:
             raise ValueError("no items: give an items table, or items_from_events: true")
+        if self.picture_files and self.picture_column:
+            raise ValueError("picture_files and picture_column exclude each other: give one")
         return self
 
     @model_validator(mode="after")
@@ -214,6 +229,11 @@ class Mapping(_Model):
         Raises:
             MappingError: It is missing, is no YAML, or has a wrong key or value; names the line.
         """
+        if bare_suffix(Path(path)) in _SUFFIXES:
+            raise MappingError(
+                f"{path} is a file of rows, expected a mapping in YAML: give it with --items, "
+                "--events or another table's option, or name it in a mapping"
+            )
         document = read_yaml(Path(path))
         try:
             mapping = cls.model_validate(document.content)
@@ -282,7 +302,10 @@ class Mapping(_Model):
             files = tuple(os.fspath(folder / file) for file in mapping.patterns())
             update[name] = mapping.model_copy(update={"files": files})
         if self.picture_files is not None:
-            update["picture_files"] = os.fspath(folder / self.picture_files)
+            update["picture_files"] = below_folder(folder, self.picture_files)
+        if self.picture_column is not None:
+            files = tuple(os.fspath(folder / file) for file in self.picture_column.patterns())
+            update["picture_column"] = self.picture_column.model_copy(update={"files": files})
         return self.model_copy(update=update)
 
     def with_files(self, files: MappingABC[str, str | os.PathLike[str]]) -> Mapping:
@@ -313,6 +336,6 @@ def file_format(path: Path, given: Format | None) -> Format:
     if guessed is None:
         raise MappingError(
             f"{path}: the suffix tells no format; expected one of {', '.join(_SUFFIXES)}, "
-            "or say format: csv, jsonl, parquet or rdf"
+            "or say format: csv, jsonl, parquet or rdf. Save a sheet as CSV, unpack an archive"
         )
     return guessed

@@ -1,10 +1,11 @@
-"""Files opened as they lie there, also those that gzip packed."""
+"""Files found by their patterns, and opened as they lie there, also those that gzip packed."""
 
 from __future__ import annotations
 
+import glob
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -12,6 +13,33 @@ from typing import BinaryIO, cast
 from engine.errors import DataError
 
 PACKED = ".gz"
+
+
+def found_files(patterns: Iterable[str]) -> list[Path]:
+    """The files that paths and patterns stand for, those of each pattern sorted.
+
+    Raises:
+        DataError: A file is not there, a folder is in its place, or a pattern finds none.
+    """
+    found: list[Path] = []
+    for pattern in patterns:
+        path = Path(pattern).expanduser()
+        matches = [path] if path.is_file() else sorted(map(Path, glob.glob(str(path))))
+        files = [match for match in matches if match.is_file()]
+        if not files:
+            raise DataError(_not_found(path))
+        found += files
+    return found
+
+
+def _not_found(path: Path) -> str:
+    if not path.is_dir():
+        return f"no file {str(path)!r}: mend the path, or give another file"
+    names = sorted(child.name for child in path.iterdir() if child.is_file())
+    suffixes = [bare_suffix(Path(name)) for name in names]
+    example = path / (f"*{max(suffixes, key=suffixes.count)}" if suffixes else "*.csv")
+    there = f"has {', '.join(names[:3])}" if names else "has no files"
+    return f"{path} is a folder and {there}: give one file, or a pattern such as '{example}'"
 
 
 @contextmanager

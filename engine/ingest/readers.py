@@ -19,6 +19,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from engine.dataset import REJECT_SCHEMA
 from engine.errors import DataError
 from engine.ingest import rdf
+from engine.ingest.advice import advice_on
 from engine.ingest.csv_rows import BadRow, Row, csv_rows
 from engine.ingest.mapping import Format
 from engine.ingest.opened import opened
@@ -104,11 +105,12 @@ def read_chunks(source: Source, columns: Sequence[str]) -> Iterator[Chunk]:
 
 def rejects_frame(table: str, file: str, bad: Iterable[BadRow]) -> pl.DataFrame:
     """Rejects of one file, as :data:`engine.dataset.REJECT_SCHEMA`."""
-    rows = [(table, file, row.line, row.reason, _shown(row.text)) for row in bad]
+    rows = [(table, file, row.line, row.reason, shown(row.text)) for row in bad]
     return pl.DataFrame(rows, schema=REJECT_SCHEMA, orient="row")
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """As much of a text as a reject shows, without broken characters."""
     return text[:VALUE_CHARS].encode("utf-8", "replace").decode("utf-8")
 
 
@@ -131,8 +133,15 @@ def _csv_header(source: Source) -> list[str]:
     if first is None:
         raise DataError(f"{source.path} has no rows: expected a header line")
     if isinstance(first, BadRow):
-        raise DataError(f"{source.path}, line {first.line}: the header has a {first.reason}")
+        raise DataError(
+            f"{source.path}, line {first.line}: the header cannot be read: {first.reason}. "
+            f"{advice_on(first.reason) or 'Mend that line'}"
+        )
     names = [cell.strip() for cell in first.cells]
+    if not any(names):
+        raise DataError(
+            f"{source.path}, line {first.line}: no column has a name: expected a header line"
+        )
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise DataError(f"{source.path}: column {min(twice)!r} comes twice: rename one")
@@ -212,7 +221,8 @@ def _parquet(source: Source) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(source.path)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{source.path} is not a readable Parquet file: {error}") from error
+        told = f"{source.path} is not a readable Parquet file: {error} Get it again"
+        raise DataError(told) from error
 
 
 def _parquet_chunks(source: Source, columns: Sequence[str]) -> Iterator[Chunk]:

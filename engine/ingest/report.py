@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 from rich.console import Console
 from rich.table import Table
+
+from engine.ingest.advice import advice_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +19,8 @@ class RejectCount:
     reason: str
     rows: int
     file: str
-    line: int
-    """From 1."""
+    line: int | None
+    """From 1; None of a picture, which is a file of its own."""
     value: str | None
 
 
@@ -69,7 +71,7 @@ def count_reasons(rejects: pl.DataFrame) -> tuple[RejectCount, ...]:
 
 
 def render_report(report: IngestReport, console: Console) -> None:
-    """Print the account as a table, with the first row that each reason met."""
+    """Print the account as a table, with the first row that each reason met, and what to do."""
     grid = Table(title="Ingest", title_justify="left")
     grid.add_column("table")
     for name in ("read", "kept", "rejected"):
@@ -83,12 +85,15 @@ def render_report(report: IngestReport, console: Console) -> None:
             grid.add_row("", "", "", f"{count.rows:,}", _plain(count.reason), _first_seen(count))
         grid.add_section()
     console.print(grid)
+    for advice in _advice(count for table in report.tables for count in table.reasons):
+        console.print(_plain(advice), soft_wrap=True)
 
 
 def _first_seen(count: RejectCount) -> str:
     name = count.file.replace("\\", "/").rsplit("/", 1)[-1]
+    line = "" if count.line is None else f":{count.line}"
     shown = f" {count.value[:40]!r}" if count.value else ""
-    return _plain(f"{name}:{count.line}{shown}")
+    return _plain(f"{name}{line}{shown}")
 
 
 def _plain(text: str) -> str:
@@ -97,8 +102,20 @@ def _plain(text: str) -> str:
 
 
 def first_reasons(reasons: Sequence[RejectCount], most: int = 3) -> str:
-    """The most frequent reasons as one sentence part, for an error."""
-    return "; ".join(
-        f"{count.rows:,} × {count.reason} (first: {count.file}, line {count.line})"
-        for count in reasons[:most]
+    """The most frequent reasons as one sentence part, for an error, and what to do about them."""
+    told = "; ".join(
+        f"{count.rows:,} × {count.reason} (first: {_place(count)})" for count in reasons[:most]
     )
+    return ". ".join((told, *_advice(reasons[:most])))
+
+
+def _advice(reasons: Iterable[RejectCount]) -> list[str]:
+    """Each piece of advice once."""
+    every = (advice_on(count.reason) for count in reasons)
+    return list(dict.fromkeys(advice for advice in every if advice is not None))
+
+
+def _place(count: RejectCount) -> str:
+    line = "" if count.line is None else f", line {count.line}"
+    shown = f": {count.value[:40]!r}" if count.value else ""
+    return f"{count.file}{line}{shown}"

@@ -270,3 +270,10 @@ def test_an_event_of_a_strange_kind_is_named(tmp_path):
     dataset = write_dataset(tmp_path / "d", SETTINGS, items=items("a"), events=table)
     with pytest.raises(DataError, match="'stared at'"):
         load_interactions(dataset, Vocabulary.of(dataset))
+
+
+def test_a_file_in_the_datasets_place_is_kept_and_named(tmp_path: Path) -> None:
+    (tmp_path / "shop").write_text("mine")
+    with pytest.raises(DataError, match="shop is a file, expected a folder"):
+        write_dataset(tmp_path / "shop", SETTINGS, items=items("a"), events=events())
+    assert (tmp_path / "shop").read_text() == "mine"

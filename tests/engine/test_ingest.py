@@ -395,7 +395,8 @@ def test_several_files_and_patterns_are_one_table(tmp_path):
     )
     assert Dataset.open(tmp_path / "out").items["item_id"].to_list() == ["a", "b"]
     (count,) = report.table("items").reasons
-    assert (Path(count.file).name, count.line, count.value) == ("items-2.csv", 3, "a")
+    told = "a: Again (kept: Apple)"
+    assert (Path(count.file).name, count.line, count.value) == ("items-2.csv", 3, told)
     assert seen == [("items", 1), ("items", 3)]
 
 
@@ -541,7 +542,7 @@ def test_the_printed_report_names_every_reason(shop):
     page = StringIO()
     render_report(report, Console(file=page, width=120))
     assert "duplicate item_id" in page.getvalue()
-    assert "items.csv:4 'a'" in page.getvalue()
+    assert "items.csv:4 'a: [bold]Again (kept: Apple)'" in page.getvalue()
 
 
 def test_numbers_of_json_keep_their_value(shop):

@@ -319,6 +319,83 @@ def test_fashion_turns_away_the_lines_with_a_comma_too_many(read):
     assert rejects(dataset) == [("items", "styles.csv", 3, "wrong number of cells")]
 
 
+STYLE = {
+    "gender": "Men",
+    "masterCategory": "Apparel",
+    "subCategory": "Topwear",
+    "articleType": "Shirts",
+    "baseColour": "Navy Blue",
+    "season": "Fall",
+    "usage": "Casual",
+    "productDisplayName": "Check Shirt",
+}
+
+
+def fashion_shard(*rows):
+    """A shard as Hugging Face hands it out: id, year (a float) and photo, the rest of STYLE."""
+    table = [
+        {"id": item_id, "year": year, "image": {"bytes": content, "path": None}, **STYLE}
+        for item_id, year, content in rows
+    ]
+    photo = pl.Struct({"bytes": pl.Binary, "path": pl.String})
+    return pl.DataFrame(table, schema_overrides={"year": pl.Float64, "image": photo})
+
+
+@pytest.mark.parametrize("folder", ["", "data/"])
+def test_fashion_from_hugging_face_has_shards_with_photos_in_a_struct(read, folder):
+    dataset, report = read(
+        "fashion",
+        {
+            "README.md": "---\nlicense: mit\n---\n",
+            f"{folder}train-00000-of-00002-6cff4c59f91661c3.parquet": fashion_shard(
+                (15970, 2011.0, JPEG), (39386, None, b"<html>not found</html>")
+            ),
+            f"{folder}train-00001-of-00002-bb459e5ac5f01e71.parquet": fashion_shard(
+                (15970, 2012.0, JPEG + b"later"),
+                (59263, 2016.0, b"\x89PNG\r\n\x1a\n"),
+                (1, 2012.0, None),
+            ),
+        },
+    )
+    images = dict(dataset.items.select("item_id", "image").iter_rows())
+    assert images == {
+        "15970": "pictures/15970.jpg",
+        "39386": None,
+        "59263": "pictures/59263.png",
+        "1": None,
+    }
+    assert (dataset.folder / "pictures" / "15970.jpg").read_bytes() == JPEG
+    first = dataset.items.row(0, named=True)
+    assert (first["title"], first["categories"]) == (
+        "Check Shirt",
+        ["Apparel", "Topwear", "Shirts"],
+    )
+    facts = attributes(first["attributes"])
+    assert (facts["year"], facts["baseColour"]) == ("2011", "Navy Blue")
+    assert "year" not in attributes(dataset.items["attributes"][1])
+    first_shard, second_shard = (
+        "train-00000-of-00002-6cff4c59f91661c3.parquet",
+        "train-00001-of-00002-bb459e5ac5f01e71.parquet",
+    )
+    assert rejects(dataset) == [
+        ("items", second_shard, 1, "duplicate item_id"),
+        ("pictures", first_shard, 2, "neither JPEG nor PNG nor WebP"),
+    ]
+    account = report.table("pictures")
+    assert (account.read, account.kept, account.rejected) == (3, 2, 1)
+    assert no_scratch_left(dataset.folder)
+
+
+def test_fashion_from_hugging_faces_converter_is_read_too(read):
+    dataset, _ = read("fashion", {"0000.parquet": fashion_shard((15970, 2011.0, JPEG))})
+    assert dataset.items["image"].to_list() == ["pictures/15970.jpg"]
+
+
+def test_a_damaged_shard_is_named(read):
+    with pytest.raises(DataError, match=r"train-00000-of-00001\.parquet cannot be read"):
+        read("fashion", {"data/train-00000-of-00001.parquet": b"PAR1 and no more"})
+
+
 ARTICLES = pl.DataFrame(
     {
         "article_id": ["0108775015"],
@@ -390,7 +467,43 @@ def test_ikea_rooms_are_facts(read):
         ("item:802.538.09", "stands_in", "room-1"),
         ("room-1", "is_a", "Kitchen"),
     ]
-    assert rejects(dataset) == [("triples", "ikea_room_items.parquet", 2, "unknown item")]
+    assert rejects(dataset) == [
+        ("triples", "ikea_room_items.parquet", 2, "unknown item"),
+        ("pictures", "ikea_products.parquet", 2, "neither JPEG nor PNG nor WebP"),
+    ]
+
+
+def test_ikea_photos_lie_in_a_folder_of_each_category_as_they_are_downloaded(read):
+    products = "item_id,name,type,color,size,description\n" + "".join(
+        f"{item_id},KURA,Bed,White,90x200 cm,Sleeps.\n"
+        for item_id in ("802.538.09", "001.530.69", "101.150.67", "490.473.41")
+    )
+    dataset, report = read(
+        "ikea",
+        {
+            "products.csv": products,
+            "room_items.csv": "room,item_id\nroom-1,802.538.09\n",
+            "rooms.csv": "room,room_type\nroom-1,Kitchen\n",
+            "images/bed/802.538.09.jpg": JPEG,
+            "images/chair/001.530.69.jpg": JPEG + b"1",
+            "images/dining_table/001.530.69.jpg": JPEG + b"1",
+            "images/chair/101.150.67.jpg": JPEG + b"2",
+            "images/sofa/101.150.67.jpg": JPEG + b"3",
+            "images/room_scenes/ikea-a-white-room__1364309-s4.jpg": JPEG,
+        },
+    )
+    # One photo in two folders is one picture; two photos are nobody knows which.
+    assert dataset.items["image"].to_list() == [
+        "pictures/802.538.09.jpg", "pictures/001.530.69.jpg", None, None
+    ]  # fmt: skip
+    assert (dataset.folder / "pictures" / "802.538.09.jpg").read_bytes() == JPEG
+    assert rejects(dataset) == [
+        ("pictures", "101.150.67.jpg", None, "several pictures of one item")
+    ]
+    account = report.table("pictures")
+    assert (account.read, account.kept, account.rejected) == (3, 2, 1)
+    [told] = account.reasons
+    assert told.value == "chair/101.150.67.jpg, sofa/101.150.67.jpg"
 
 
 def test_retailrocket_takes_the_last_category_and_the_way_to_it(read):
@@ -664,6 +777,12 @@ def test_patterns():
     shelf = Shelf(Path("x"), ("A.CSV", "a.csv.gz", "meta_a.csv", "music.csv"))
     found = [path.name for path in shelf.all("*.csv{,.gz} but not meta_*")]
     assert found == ["A.CSV", "a.csv.gz", "music.csv"]
+
+
+def test_patterns_look_into_the_folder_of_data_only_when_asked():
+    shelf = Shelf(Path("x"), ("a.csv", "data/b.csv"))
+    assert shelf.all("*.csv") == [Path("x/a.csv")]
+    assert shelf.all("{data/,}?.csv") == [Path("x/a.csv"), Path("x/data/b.csv")]
 
 
 # --- the command

@@ -76,6 +76,65 @@ def test_fashion(read):
     assert all(path.is_file() for path in pictures(dataset)[::400])
 
 
+def there(name):
+    """A file of the shared folder."""
+    if not (DATA / name).is_file():
+        pytest.skip(f"needs {name} in shared/data, which is not part of the project")
+    return DATA / name
+
+
+def test_fashion_from_hugging_face_is_what_our_parquet_is(tmp_path):
+    ours = pl.scan_parquet(there("fashion.parquet")).head(300).collect()
+    theirs = ours.select(
+        "gender",
+        "season",
+        "usage",
+        pl.col("year").cast(pl.Float64),
+        id="item_id",
+        masterCategory="master_category",
+        subCategory="sub_category",
+        articleType="article_type",
+        baseColour="base_colour",
+        productDisplayName="title",
+        image=pl.struct(bytes="image", path=pl.lit(None, dtype=pl.String)),
+    )
+    for form in ("ours", "theirs/data"):
+        (tmp_path / form).mkdir(parents=True)
+    ours.write_parquet(tmp_path / "ours" / "fashion.parquet")
+    for at, shard in enumerate((theirs[:200], theirs[200:])):
+        shard.write_parquet(tmp_path / "theirs" / "data" / f"train-{at:05}-of-00002-6cff.parquet")
+    for form in ("ours", "theirs"):
+        ingest_preset(preset_named("fashion"), tmp_path / form, tmp_path / f"out-{form}")
+    first, second = Dataset.open(tmp_path / "out-ours"), Dataset.open(tmp_path / "out-theirs")
+    same = ["item_id", "title", "categories", "image"]
+    assert first.items.select(same).equals(second.items.select(same))
+    told = [
+        dataset.items["attributes"].list.eval(pl.element().struct.field("value"))
+        for dataset in (first, second)
+    ]
+    assert told[0].to_list() == told[1].to_list()
+    both = zip(pictures(first), pictures(second), strict=True)
+    assert all(one.read_bytes() == other.read_bytes() for one, other in both)
+
+
+def test_ikea_with_its_photos_in_folders_is_what_its_parquet_is(tmp_path):
+    products = pl.scan_parquet(there("ikea_products.parquet")).head(200).collect()
+    source = tmp_path / "ikea"
+    source.mkdir()
+    products.drop("image").write_csv(source / "products.csv")
+    standing = pl.read_parquet(there("ikea_room_items.parquet"))
+    standing.write_csv(source / "room_items.csv")
+    for item_id, kind, photo in products.select("item_id", "type", "image").iter_rows():
+        folder = source / "images" / (kind or "other").split()[0].lower().strip(",/")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{item_id}.jpg").write_bytes(photo)
+    report = ingest_preset(preset_named("ikea"), source, tmp_path / "out")
+    assert report.table("pictures").kept == 200
+    dataset = Dataset.open(tmp_path / "out")
+    photos = dict(products.select("item_id", "image").iter_rows())
+    assert all(path.read_bytes() == photos[path.stem] for path in pictures(dataset))
+
+
 def test_gowalla(read):
     dataset, report = read("gowalla", "gowalla_train.parquet", "gowalla_test.parquet")
     assert report.table("events").kept == 810_128 + 217_242

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Mapping as MappingABC
+from pathlib import Path
+
+import polars as pl
 
 from engine.dataset import DatasetSettings
-from engine.ingest.mapping import Condition, Mapping, TableMapping
-from engine.ingest.presets.preset import Form, PictureColumn, Preset
+from engine.ingest.mapping import Condition, Mapping, PictureColumn, TableMapping
+from engine.ingest.presets.preset import Form, Preset
+from engine.ingest.presets.shelf import Shelf, read_table
+from engine.ingest.readers import LINE
 
 _FASHION_SETTINGS = DatasetSettings(
     name="Fashion Product Images",
@@ -25,6 +31,12 @@ _STYLES = TableMapping(
         "attributes": ("gender", "baseColour", "season", "year", "usage"),
     },
 )
+_SHARDS = "{data/,}{train-*,0*}.parquet"
+"""As they were uploaded, and as Hugging Face's converter names them."""
+_SHARD_COLUMNS = (
+    *("id", "productDisplayName", "masterCategory", "subCategory", "articleType"),
+    *("gender", "baseColour", "season", "year", "usage"),
+)
 _FASHION_PARQUET = TableMapping(
     files="fashion*.parquet",
     columns={
@@ -34,6 +46,15 @@ _FASHION_PARQUET = TableMapping(
         "attributes": ("gender", "base_colour", "season", "year", "usage"),
     },
 )
+
+
+def _shards(shelf: Shelf) -> Iterator[tuple[Path, pl.LazyFrame]]:
+    # A year is a float there, and would be the attribute 2011.0.
+    year = pl.col("year").cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
+    for path in shelf.all(_SHARDS):
+        rows = read_table(path, _SHARD_COLUMNS)
+        yield path, rows.select(LINE, *_SHARD_COLUMNS).with_columns(year)
+
 
 FASHION = Preset(
     name="fashion",
@@ -46,9 +67,23 @@ FASHION = Preset(
             ),
         ),
         Form(
+            "Parquet from huggingface.co/datasets/ashraq/fashion-product-images-small",
+            Mapping(
+                settings=_FASHION_SETTINGS,
+                items=_STYLES.model_copy(update={"files": _SHARDS}),
+                picture_column=PictureColumn(files=_SHARDS, item_id="id", column="image"),
+            ),
+            make={"items": _shards},
+        ),
+        Form(
             "as Parquet, photos in a column",
-            Mapping(settings=_FASHION_SETTINGS, items=_FASHION_PARQUET),
-            pictures=PictureColumn("fashion*.parquet", "item_id", "image"),
+            Mapping(
+                settings=_FASHION_SETTINGS,
+                items=_FASHION_PARQUET,
+                picture_column=PictureColumn(
+                    files="fashion*.parquet", item_id="item_id", column="image"
+                ),
+            ),
         ),
     ),
     notes=("A catalogue without events: it can be searched, and joined to a shop's own sales.",),
@@ -112,8 +147,10 @@ HM = Preset(
             Mapping(
                 settings=_HM_SETTINGS,
                 items=TableMapping(files="hm*.parquet", columns=_ARTICLE_COLUMNS),
+                picture_column=PictureColumn(
+                    files="hm*.parquet", item_id="article_id", column="image"
+                ),
             ),
-            pictures=PictureColumn("hm*.parquet", "article_id", "image"),
         ),
     ),
     notes=(

@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from engine.dataset import DatasetSettings
-from engine.ingest.mapping import Mapping, TableMapping
-from engine.ingest.presets.preset import Form, PictureColumn, Preset
+from engine.ingest.mapping import Mapping, PictureColumn, TableMapping
+from engine.ingest.presets.preset import Form, Preset
 from engine.ingest.presets.shelf import Shelf
 from engine.ingest.readers import LINE
 
@@ -71,12 +71,12 @@ _MAPPING = Mapping(
         files=_STANDS_IN, columns={"head": "head", "relation": "relation", "tail": "tail"}
     ),
 )
+_PHOTOS = PictureColumn(files="{ikea_,}products.parquet", item_id="item_id", column="image")
 _MAKE = {"items": _items, "triples": _facts}
 _PICKLES = (
     "its tables are pickles (text_data/*.p), and a pickle can run any code when it is opened, so "
     "none is; write them as CSV: products.csv (item_id, name, type, color, size, description), "
-    "room_items.csv (room, item_id) and rooms.csv (room, room_type), and put the photos of the "
-    "folders in images/ into images/ itself"
+    "room_items.csv (room, item_id) and rooms.csv (room, room_type), beside the folder images/"
 )
 
 IKEA = Preset(
@@ -85,14 +85,13 @@ IKEA = Preset(
     forms=(
         Form(
             "as Parquet: ikea_products, ikea_room_items and ikea_rooms, photos in a column",
-            _MAPPING,
+            _MAPPING.model_copy(update={"picture_column": _PHOTOS}),
             also=("{ikea_,}products.parquet",),
             make=_MAKE,
-            pictures=PictureColumn("{ikea_,}products.parquet", "item_id", "image"),
         ),
         Form(
-            "as CSV: products, room_items and rooms, photos in images/",
-            _MAPPING.model_copy(update={"picture_files": "images/{item_id}.*"}),
+            "as CSV: products, room_items and rooms, photos anywhere in images/",
+            _MAPPING.model_copy(update={"picture_files": "images/**/{item_id}.*"}),
             make=_MAKE,
         ),
     ),

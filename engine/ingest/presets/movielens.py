@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from engine.dataset import DatasetSettings
-from engine.ingest.mapping import Mapping, TableMapping
-from engine.ingest.presets.preset import Form, PictureColumn, Preset
+from engine.ingest.mapping import Mapping, PictureColumn, TableMapping
+from engine.ingest.presets.preset import Form, Preset
 from engine.ingest.presets.shelf import Shelf
 from engine.ingest.readers import LINE
 
@@ -137,17 +137,19 @@ def _colon_ratings(shelf: Shelf) -> Iterator[tuple[Path, pl.LazyFrame]]:
     yield path, _cells(path, "::", _RATINGS).lazy()
 
 
-def _mapping(events: TableMapping, films: str, posters: str | None = None) -> Mapping:
+def _mapping(events: TableMapping, films: str, posters: str | PictureColumn) -> Mapping:
     return Mapping(
         settings=_SETTINGS,
         items=_ITEMS.model_copy(update={"files": films}),
         triples=_GENRES.model_copy(update={"files": films}),
         events=events,
-        picture_files=posters,
+        picture_files=posters if isinstance(posters, str) else None,
+        picture_column=posters if isinstance(posters, PictureColumn) else None,
     )
 
 
 _POSTERS = "posters/{item_id}.*"
+_POSTER_COLUMN = PictureColumn(files="movies_items.parquet", item_id="movieId", column="poster")
 _MAKE = {"items": _items, "triples": _facts}
 _CSV = TableMapping(files="ratings.csv", columns=_EVENT_COLUMNS, constants=_KINDS)
 _DAT = TableMapping(files="ratings.dat", columns=_EVENT_COLUMNS, constants=_KINDS)
@@ -182,9 +184,8 @@ MOVIELENS = Preset(
         Form("100K", _mapping(_TABBED, "u.item", _POSTERS), make=_MAKE),
         Form(
             "as Parquet, posters in a column",
-            _mapping(_PARQUET, "movies_items.parquet"),
+            _mapping(_PARQUET, "movies_items.parquet", _POSTER_COLUMN),
             make=_MAKE,
-            pictures=PictureColumn("movies_items.parquet", "movieId", "poster"),
         ),
     ),
     notes=(

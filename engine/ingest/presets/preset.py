@@ -22,16 +22,6 @@ name. A column :data:`engine.ingest.readers.LINE` tells the line in it."""
 
 
 @dataclass(frozen=True, slots=True)
-class PictureColumn:
-    """A column of a Parquet file that holds pictures as bytes."""
-
-    file: str
-    """Pattern."""
-    item_id: str
-    column: str
-
-
-@dataclass(frozen=True, slots=True)
 class Form:
     """One way in which a data set is handed out."""
 
@@ -45,7 +35,6 @@ class Form:
     """Tables that are left out where their files are not there."""
     make: MappingABC[str, Make] = field(default_factory=lambda: MappingProxyType({}))
     """By table; rows of the others are read from their files as they are."""
-    pictures: PictureColumn | None = None
 
     def files(self) -> tuple[str, ...]:
         """Patterns of the files that must be there."""

@@ -6,21 +6,17 @@ import os
 import tempfile
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import quote
 
 import polars as pl
 
 from engine.errors import DataError
 from engine.ingest.ingest import OnProgress, ingest
-from engine.ingest.mapping import Mapping
-from engine.ingest.presets.preset import Form, PictureColumn, Preset
-from engine.ingest.presets.shelf import Shelf
+from engine.ingest.mapping import Mapping, PictureColumn
+from engine.ingest.picture_search import below_folder
+from engine.ingest.presets.preset import Form, Preset
+from engine.ingest.presets.shelf import Shelf, read_table
 from engine.ingest.report import IngestReport
 from engine.pseudonyms import Pseudonyms
-
-_SUFFIX_OF = {b"\xff\xd8\xff": ".jpg", b"\x89PN": ".png", b"RIF": ".webp"}
-"""By the first bytes of a picture."""
-_PICTURES_AT_ONCE = 1_000
 
 
 def ingest_preset(
@@ -50,7 +46,6 @@ def ingest_preset(
     form = preset.form_of(shelf)
     target = Path(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the dataset, so that pictures unpacked there can be linked instead of copied.
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
         mapping = _laid_out(form, shelf, Path(scratch))
         return ingest(mapping, target, now=now, on_progress=on_progress, pseudonyms=pseudonyms)
@@ -71,10 +66,10 @@ def _laid_out(form: Form, shelf: Shelf, scratch: Path) -> Mapping:
         else:
             files = tuple(os.fspath(path) for path in found)
             update[name] = part.model_copy(update={"files": files})
-    if form.pictures is not None:
-        update["picture_files"] = _unpacked(form.pictures, shelf, scratch)
-    elif form.mapping.picture_files is not None:
-        update["picture_files"] = os.fspath(shelf.folder / form.mapping.picture_files)
+    if form.mapping.picture_column is not None:
+        update["picture_column"] = _there(form.mapping.picture_column, shelf)
+    if form.mapping.picture_files is not None:
+        update["picture_files"] = below_folder(shelf.folder, form.mapping.picture_files)
     return form.mapping.model_copy(update=update)
 
 
@@ -91,17 +86,9 @@ def _made(form: Form, shelf: Shelf, table: str, scratch: Path) -> dict[str, str]
     return made
 
 
-def _unpacked(pictures: PictureColumn, shelf: Shelf, scratch: Path) -> str | None:
-    """Write pictures out of a column; None where the file has no such column."""
-    frame = pl.scan_parquet(shelf.one(pictures.file))
-    if pictures.column not in frame.collect_schema().names():
+def _there(pictures: PictureColumn, shelf: Shelf) -> PictureColumn | None:
+    """The column in the files that are there; None where they have none."""
+    found = [path for pattern in pictures.patterns() for path in shelf.all(pattern)]
+    if not found or pictures.column not in read_table(found[0], ()).collect_schema().names():
         return None
-    folder = scratch / "pictures"
-    folder.mkdir()
-    frame = frame.select(pl.col(pictures.item_id).cast(pl.String), pictures.column).drop_nulls()
-    for batch in frame.collect_batches(chunk_size=_PICTURES_AT_ONCE):
-        for item_id, content in batch.iter_rows():
-            suffix = _SUFFIX_OF.get(content[:3])
-            if suffix is not None:
-                (folder / f"{quote(item_id, safe=' ')}{suffix}").write_bytes(content)
-    return os.fspath(folder / "{item_id}.*")
+    return pictures.model_copy(update={"files": tuple(map(os.fspath, found))})

@@ -13,6 +13,8 @@ import polars as pl
 from engine.errors import DataError, MappingError
 from engine.ingest.readers import LINE
 
+DATA = "data"
+"""Folder of a download in which Hugging Face's files lie."""
 _BUT_NOT = " but not "
 _HEADER_LINES = 1
 
@@ -22,7 +24,8 @@ class Shelf:
     """A folder and the names of the files in it.
 
     A pattern is one of :mod:`fnmatch`, capitals or not, as ``*.{csv,parquet} but not meta_*``:
-    ``{a,b}`` stands for either, and what matches after ``but not`` is passed over.
+    ``{a,b}`` stands for either, and what matches after ``but not`` is passed over. It finds files
+    of the folder :data:`DATA` only where it begins with that.
     """
 
     folder: Path
@@ -36,7 +39,7 @@ class Shelf:
             DataError: There is no such folder or file.
         """
         if source.is_dir():
-            return cls(source, tuple(sorted(p.name for p in source.iterdir() if p.is_file())))
+            return cls(source, (*_names(source), *(f"{DATA}/{n}" for n in _names(source / DATA))))
         if source.is_file():
             return cls(source.parent, (source.name,))
         raise DataError(f"{source}: no such folder or file: give what you downloaded, unpacked")
@@ -91,8 +94,17 @@ def read_table(path: Path, columns: Collection[str]) -> pl.LazyFrame:
     return frame
 
 
+def _names(folder: Path) -> list[str]:
+    """Of the files in a folder that may be absent, sorted."""
+    return sorted(p.name for p in folder.iterdir() if p.is_file()) if folder.is_dir() else []
+
+
 def _matches(name: str, pattern: str) -> bool:
-    return any(fnmatchcase(name.lower(), one.lower()) for one in _either(pattern))
+    return any(
+        fnmatchcase(name.lower(), one.lower())
+        for one in _either(pattern)
+        if one.count("/") == name.count("/")
+    )
 
 
 def _either(pattern: str) -> list[str]:
