@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
+HEAD = "| case | value | target | holds |\n| --- | ---: | ---: | --- |"
+"""Of a table whose lines are :meth:`Case.row`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,16 @@ class Case:
     commit: str
     cpu: str
 
+    @property
+    def amount(self) -> str:
+        """The figure with its unit."""
+        return f"{self.value:g} {self.unit}".strip()
+
+    def row(self) -> str:
+        """As a line of a table."""
+        holds = {True: "yes", False: "**no**", None: ""}[self.holds]
+        return f"| `{self.case}` | {self.amount} | {self.target} | {holds} |"
+
 
 def measured(case: str, value: float, unit: str, target: str = "", *, command: str) -> Case:
     """A case of this machine and commit; ``holds`` follows from value and target."""
@@ -41,6 +53,11 @@ def write(name: str, cases: Sequence[Case]) -> Path:
     return path
 
 
+def read(path: Path) -> list[Case]:
+    """The cases of a file of results."""
+    return [Case(**case) for case in json.loads(path.read_text("utf-8"))]
+
+
 def markdown(name: str, *, aimed_only: bool = False) -> str:
     """The table of one benchmark.
 
@@ -48,17 +65,10 @@ def markdown(name: str, *, aimed_only: bool = False) -> str:
         name: Of its results.
         aimed_only: Leave out the cases that have no target.
     """
-    cases = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
-    shown = [case for case in cases if case["target"] or not aimed_only]
-    lines = ["| case | value | target | holds |", "| --- | ---: | ---: | --- |"]
-    for case in shown:
-        holds = {True: "yes", False: "**no**", None: ""}[case["holds"]]
-        value = f"{case['value']:g} {case['unit']}".strip()
-        lines.append(f"| `{case['case']}` | {value} | {case['target']} | {holds} |")
+    cases = read(RESULTS / f"{name}.json")
+    rows = [case.row() for case in cases if case.target or not aimed_only]
     first = cases[0]
-    return "\n".join(
-        [*lines, "", f"`{first['command']}`, commit {first['commit']}, {first['cpu']}"]
-    )
+    return "\n".join([HEAD, *rows, "", f"`{first.command}`, commit {first.commit}, {first.cpu}"])
 
 
 def _holds(value: float, target: str) -> bool | None:

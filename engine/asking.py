@@ -56,6 +56,12 @@ def moment_of(run: Run, scene: Scene) -> Moment:
     return Moment(at, local, place or 0, days_to_holiday(local, country), facets)
 
 
+def encode_words(run: Run, text: str) -> Floats:
+    """Words as the run's encoder has them; see :data:`Encode`."""
+    vector: Floats = run.encoder.encode_texts([text])[0]
+    return vector
+
+
 def wishes_of(run: Run, encode: Encode, text: str | None, image: bytes | None) -> tuple[Wish, ...]:
     """What words and a photo ask for.
 

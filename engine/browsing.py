@@ -13,6 +13,7 @@ from engine.complements import complements_list
 from engine.dataset import DatasetSettings
 from engine.filters import Filters
 from engine.offering import Offering
+from engine.pictures import is_local
 from engine.recommendation import Recommendation
 from engine.runtime import Run
 from engine.similar import Likeness, similar_list
@@ -108,7 +109,8 @@ class Browsing(Offering):
 
 
 def _picture_file(folder: Path, pictures: str, image: str) -> Path | None:
-    if "://" in image:
+    """The file of a run's picture; unlike a dataset's, one that leads out is no error but none."""
+    if not is_local(image):
         return None
     path = (folder / image).resolve()
     inside = path.is_relative_to((folder / pictures).resolve())

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.asking import moment_of, scene_wishes
+from engine.asking import encode_words, moment_of, scene_wishes
 from engine.errors import UnknownIdError
 from engine.explain import evidence_of, sentence
 from engine.explain.ablation import Coalitions, Subject, features_of, score_with, scores_without
 from engine.explain.weights import Group, Share, Split, split_scores
 from engine.given import known_rows, score_listed
 from engine.interactions import Floats, Ints
-from engine.reasons import Situation, facts_of
+from engine.reasons import Situation, facts_of_all
 from engine.recommendation import Evidence
 from engine.runtime import Run
 from engine.scene import Scene
@@ -120,15 +120,11 @@ def explain(
     )
     moved = full[None] - scores_without(subject, past)  # [N, K]
     situation = Situation.of(run, user_id, scene, scored.history, scored.moment)
+    origins = map(scored.recalled.candidates.origins, rows.tolist())
+    channels = [tuple(name for name, _, _ in hits) for hits in origins]
+    known = facts_of_all(situation, rows, channels=channels, wishes=scored.wishes)
     found = []
-    for k, row in enumerate(rows):
-        origins = scored.recalled.candidates.origins(int(row))
-        facts = facts_of(
-            situation,
-            int(row),
-            channels=tuple(origin[0] for origin in origins),
-            wishes=scored.wishes,
-        )
+    for k, facts in enumerate(known):
         evidence = evidence_of(facts)
         told = _weighed(evidence, splits[k])
         reason = sentence(evidence, facts, locale=scene.locale)
@@ -157,15 +153,10 @@ def explain_items(
     rows, unknown = known_rows(run, item_ids)
     if unknown:
         raise UnknownIdError("item", unknown[0])
-    wishes = tuple(scene_wishes(run, partial(_encode, run), scene))
+    wishes = tuple(scene_wishes(run, partial(encode_words, run), scene))
     known, live = engine.known_as(user_id), engine.store.history(user_id)
     asked = Asked(known, moment_of(run, scene), live, wishes)
     return explain(run, known, scene, score_listed(run, asked, rows), rows)
-
-
-def _encode(run: Run, text: str) -> Floats:
-    vector: Floats = run.encoder.encode_texts([text])[0]
-    return vector
 
 
 def subject_of(run: Run, user_id: str, scored: Scored, rows: Ints) -> tuple[Subject, Floats]:

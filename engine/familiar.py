@@ -59,6 +59,16 @@ def _walk(
     near: NDArray[np.int32],
     weight: Floats,
 ) -> tuple[Ints, Ints, Ints, Ints, NDArray[np.int32], Floats]:
+    """The arrays of :class:`Familiar`.
+
+    Args:
+        rows: int64 ``[K]``.
+        item: int64 ``[H]``.
+        at_unix_s: int64 ``[H]``, ascending.
+        groups: int64 ``[I]``.
+        near: Neighbours of the items of the list, int32 ``[K, N]``.
+        weight: float32 ``[K, N]``; 0 is no neighbour.
+    """
     n_items, n_events = len(rows), len(item)
     times, group_times = np.zeros_like(rows), np.zeros_like(rows)
     first, last = np.zeros_like(rows), np.zeros_like(rows)

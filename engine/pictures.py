@@ -26,7 +26,7 @@ def read_picture(
         DataError: The path leads out of the folder, or a drawing cannot be read.
         MissingExtraError: A drawing needs ``resvg_py``.
     """
-    if not image or "://" in image or image.startswith(("//", "data:")):
+    if not image or not is_local(image):
         return None
     root = Path(folder).resolve()
     path = (root / image).resolve()
@@ -36,6 +36,11 @@ def read_picture(
         return None
     content = path.read_bytes()
     return rasterise(content, size_px) if path.suffix.lower() == ".svg" else content
+
+
+def is_local(image: str) -> bool:
+    """Whether ``items.image`` names a file: no URL, with or without its scheme, and no data."""
+    return "://" not in image and not image.startswith(("//", "data:"))
 
 
 def read_for_encoding(folder: Path, name: str) -> bytes | None:

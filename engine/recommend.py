@@ -20,6 +20,7 @@ from engine.asking import (
     Wanted,
     allowed_candidates,
     conditions,
+    encode_words,
     moment_of,
     request_rng,
     scene_wishes,
@@ -343,5 +344,4 @@ class Engine(People):
         return sorted([*live, *events], key=lambda event: event.timestamp) if events else live
 
     def _encode_words(self, text: str) -> Floats:
-        vector: Floats = self._run.encoder.encode_texts([text])[0]
-        return vector
+        return encode_words(self._run, text)

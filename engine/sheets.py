@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from engine.asking import moment_of, scene_wishes
+import numpy as np
+
+from engine.asking import encode_words, moment_of, scene_wishes
 from engine.explain.sheet import Sheet, sheet_of
-from engine.interactions import Floats
-from engine.reasons import Situation, facts_of
-from engine.runtime import Run
+from engine.reasons import Situation, facts_of_all
 from engine.scene import Scene
 from engine.shopper import history_of
 from engine.types import Event
@@ -43,11 +43,7 @@ def sheets_of(
     moment, known = moment_of(run, scene), engine.known_as(user_id)
     live = sorted([*engine.store.history(user_id), *events], key=lambda event: event.timestamp)
     situation = Situation.of(run, known, scene, history_of(run, known, live, moment), moment)
-    wishes = tuple(scene_wishes(run, partial(_encode, run), scene))
-    rows = [run.vocabulary.items.row(item_id) for item_id in item_ids]
-    return tuple(sheet_of(facts_of(situation, row, channels=(), wishes=wishes)) for row in rows)
-
-
-def _encode(run: Run, text: str) -> Floats:
-    vector: Floats = run.encoder.encode_texts([text])[0]
-    return vector
+    wishes = tuple(scene_wishes(run, partial(encode_words, run), scene))
+    rows = np.array([run.vocabulary.items.row(item_id) for item_id in item_ids], dtype=np.int64)
+    facts = facts_of_all(situation, rows, channels=[()] * len(rows), wishes=wishes)
+    return tuple(sheet_of(one) for one in facts)

@@ -68,7 +68,15 @@ def _mean(
     people: Ints,
     n_items: int,
 ) -> Floats:
-    """Mean of some rows of a sparse table, dense."""
+    """Mean of some rows of a sparse table ``[P, I]``, dense: float32 ``[I]``.
+
+    Args:
+        ends: int32 ``[P + 1]``: where each row begins in what follows, and the end.
+        item: int32 ``[N]``.
+        share: float32 ``[N]``.
+        people: int64 ``[n]``, the rows; at least one.
+        n_items: I.
+    """
     total = np.zeros(n_items, np.float64)
     for person in people:
         for at in range(ends[person], ends[person + 1]):

@@ -41,6 +41,7 @@ class Neighbours:
 
 @kernel
 def _summed(rows: NDArray[np.int32], weight: Floats, strength: Floats, n_items: int) -> Floats:
+    """Sum of the weights ``[H, N]`` of rows ``[H, N]``, times strength ``[H]``: float32 ``[I]``."""
     total = np.zeros(n_items, np.float64)
     for at in range(len(rows)):
         counts = strength[at]

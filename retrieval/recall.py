@@ -186,7 +186,14 @@ def shortlist(found: Candidates, most: int) -> Candidates:
 
 @kernel
 def _worth_scoring(found_by: Bits, best_rank: Ranks, sure: int, most: int) -> Bools:
-    """The sure, and the best ranks of the others; of equal ranks the lower rows."""
+    """The sure, and the best ranks of the others; of equal ranks the lower rows: bool ``[C]``.
+
+    Args:
+        found_by: uint16 ``[C]``.
+        best_rank: int32 ``[C]``, from 1; more than ``most`` of them.
+        sure: Bits of the channels of which nothing is left out.
+        most: As of :func:`shortlist`.
+    """
     of_rank = np.zeros(best_rank.max() + 1, np.int64)
     for at in range(len(best_rank)):
         of_rank[0 if found_by[at] & sure else best_rank[at]] += 1
@@ -257,6 +264,7 @@ def _if_asked(
 
 
 def _within(channel: Channel, allowed: Bools) -> Channel:
+    """What a mask, bool ``[I]``, leaves of a channel."""
     kept = allowed[channel.rows]
     return Channel(channel.name, channel.rows[kept], channel.scores[kept])
 
@@ -276,10 +284,9 @@ def _selling(
     yield Channel("popular", *first_open(*shelf.popular, unseen.mask, config.popular))
     habit = _group_habit(taken, total, world)
     on_offer = world.offers.running(moment.place, moment.at_unix_s)
-    quota = config.category, config.offers
-    category, offers = strongest_of_kinds(
-        shelf.rows, shelf.sold, shelf.group, habit, unseen.mask, on_offer, *quota
-    )
+    quotas = config.category, config.offers if len(world.offers) else 0
+    items = shelf.rows, shelf.sold, shelf.group
+    category, offers = strongest_of_kinds(items, habit, unseen.mask, on_offer, quotas)
     yield Channel("category", *category)
     yield Channel("offers", *offers)
 
@@ -296,7 +303,13 @@ def _sold_in_scene(moment: Moment, world: World) -> Floats:
 
 
 def _group_habit(items: Ints, total: NDArray[np.float64], world: World) -> Floats:
-    """How much of the user's taking falls in each finest group, per sale: float32 ``[groups]``."""
+    """How much of the user's taking falls in each finest group, per sale: float32 ``[groups]``.
+
+    Args:
+        items: int64 ``[T]``, distinct.
+        total: What each of them counts, float64 ``[T]``.
+        world: Knows the groups, and what they sold.
+    """
     codes, n = world.items.groups[0], world.items.n_groups[0]
     taken = np.bincount(codes.take(items), weights=total, minlength=n)
     return _habit_per_sale(taken.astype(np.float64), world.trends.group_counts[0])
@@ -304,6 +317,7 @@ def _group_habit(items: Ints, total: NDArray[np.float64], world: World) -> Float
 
 @kernel
 def _habit_per_sale(taken: NDArray[np.float64], sold: Floats) -> Floats:
+    """Share of each group in what was taken, over what it sold in 28 days; all ``[groups]``."""
     habit, n, every = np.empty(len(sold), np.float32), len(sold), max(taken.sum(), 1.0)
     for group in range(n):
         share = taken[group] / every + UNKNOWN_TASTE / n

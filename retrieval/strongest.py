@@ -78,31 +78,29 @@ def strongest_above_zero(rows: Rows, scores: Floats, is_open: Bools, n: int) -> 
 
 @kernel
 def strongest_of_kinds(
-    rows: Rows,
-    sold: Floats,
-    group: Rows,
+    shelf: tuple[Rows, Floats, Rows],
     habit: Floats,
     is_open: Bools,
     on_offer: NDArray[np.uint8],
-    n: int,
-    n_offers: int,
+    quotas: tuple[int, int],
 ) -> tuple[Best, Best]:
     """The best of a shelf by what each item sold times what its group counts, and those on offer.
 
     Args:
-        rows: int32 ``[A]``, distinct.
-        sold: float32 ``[A]``, descending.
-        group: int32 ``[A]``.
-        habit: float32, by group, from 0 on.
+        shelf: Its items, int32 ``[A]``, distinct; what each sold, float32 ``[A]``, descending,
+            none below 0; the group of each, int32 ``[A]``.
+        habit: What a group counts, float32 ``[groups]``; at least one.
         is_open: Which items may be answered, bool ``[I]``; of these, those that score above 0 are.
         on_offer: uint8 ``[I]``, not 0 where an item is.
-        n: Answers.
-        n_offers: Answers that are on offer.
+        quotas: Answers, and answers that are on offer.
     """
-    best_rows, best = _room(n, len(rows))
-    offer_rows, offer = _room(n_offers, len(rows))
+    rows, sold, group = shelf
+    best_rows, best = _room(quotas[0], len(rows))
+    offer_rows, offer = _room(quotas[1], len(rows))
     n_best, n_offer = 0, 0
-    least, least_offer = np.float32(0), np.float32(0)
+    # Where nothing is asked for, nothing is good enough: the walk need not go on for its sake.
+    least = np.float32(0 if len(best) else np.inf)
+    least_offer = np.float32(0 if len(offer) else np.inf)
     highest = habit.max()
     for i in range(len(rows)):
         if sold[i] * highest < min(least, least_offer):
@@ -119,6 +117,7 @@ def strongest_of_kinds(
 
 @kernel
 def _room(n: int, most: int) -> Best:
+    """Room for ``n`` answers, or for all that there are."""
     size = min(n, most)
     return np.empty(size, np.int64), np.empty(size, np.float32)
 
@@ -127,7 +126,7 @@ def _room(n: int, most: int) -> Best:
 def _keep(
     rows: Ints, scores: Floats, size: int, least: np.float32, row: int, score: np.float32
 ) -> tuple[int, np.float32]:
-    """Keep a row if it is among the best so far.
+    """Keep a row if it is among the best so far, of which ``size`` stand in ``[K]``.
 
     Returns:
         How many are kept, and what the next has to reach: once there is no room, the worst score.
@@ -146,6 +145,7 @@ def _keep(
 
 @kernel
 def _best_first(rows: Ints, scores: Floats, size: int) -> Best:
+    """Sort what is kept, worst to the end (heapsort)."""
     _make_heap(rows, scores, size)
     for last in range(size - 1, 0, -1):
         rows[0], rows[last] = rows[last], rows[0]
@@ -156,6 +156,7 @@ def _best_first(rows: Ints, scores: Floats, size: int) -> Best:
 
 @kernel
 def _make_heap(rows: Ints, scores: Floats, size: int) -> None:
+    """Order the first ``size`` as a heap, the worst on top."""
     for at in range(size // 2 - 1, -1, -1):
         _sink(rows, scores, at, size)
 
@@ -179,4 +180,5 @@ def _sink(rows: Ints, scores: Floats, at: int, size: int) -> None:
 
 @kernel
 def _is_worse(row: int, score: np.float32, other_row: int, other_score: np.float32) -> bool:
+    """Whether a row comes behind another: a lower score, or the same and a higher row."""
     return bool(score < other_score or (score == other_score and row > other_row))

@@ -50,6 +50,7 @@ def last_visits_from(session: Ints, n: int) -> int:
 
 @kernel
 def _distinct(ascending: Ints) -> Ints:
+    """The distinct ones of int64 ``[H]``, ascending: ``[T]``."""
     found, n = np.empty_like(ascending), 0
     for row in ascending:
         if n == 0 or row != found[n - 1]:
@@ -60,6 +61,7 @@ def _distinct(ascending: Ints) -> Ints:
 
 @kernel
 def _totals(ascending: Ints, item: Ints, weight: Doubles) -> tuple[Ints, Doubles]:
+    """As :func:`totals`; the items come twice, sorted ``[H]`` and as they are ``[H]``."""
     found = _distinct(ascending)
     place = np.empty(found[-1] + 1 if len(found) else 0, np.int32)
     for at in range(len(found)):

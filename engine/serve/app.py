@@ -15,6 +15,7 @@ from types import FrameType
 from typing import TypedDict, Unpack
 
 from fastapi import Depends, FastAPI
+from litserve.server import no_auth  # type: ignore[import-untyped]
 
 from engine.artifacts import Checked, Manifest
 from engine.drift_file import DRIFT_FILE
@@ -176,7 +177,9 @@ def _add_routes(server: Server, meters: Meters, safety: Safety, scribe: Scribe) 
     app: FastAPI = server.app
     app.title = "Vitrine"
     desk = Desk(server, server.api, safety.pseudonyms)
-    key = [Depends(server.setup_auth())]
+    # LitServe's stand-in for no key is no coroutine: each call would go to a thread for it.
+    asks_for_key = server.setup_auth()
+    key = [] if asks_for_key is no_auth else [Depends(asks_for_key)]
     ours = (watch_routes(server, desk, meters), runs_routes(server.family))
     # LitServe's own index, health, info and untyped recommend give way to ours.
     _drop(app, "/", "/health", "/info", server.api.api_path)

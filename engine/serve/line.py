@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -173,7 +174,8 @@ class Line(MessageTransport):  # type: ignore[misc]
                 silent_s = time.monotonic() - worker.heard_s
                 if worker.in_hand and silent_s > self.settings.stuck_s:
                     LOG.error("worker %d is stuck: killed", worker.hello.slot)
-                    os.kill(worker.hello.pid, signal.SIGKILL)
+                    with suppress(ProcessLookupError):  # it may just have ended of itself
+                        os.kill(worker.hello.pid, signal.SIGKILL)
 
     def _answered(self, worker: Connected, answered: Answered) -> None:
         ticket = worker.in_hand.pop(answered.uid)

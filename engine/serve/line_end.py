@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 import time
 from collections.abc import Iterator
 
@@ -21,7 +20,6 @@ class LineEnd:
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._leaving = False
 

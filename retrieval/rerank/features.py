@@ -185,6 +185,15 @@ def _write_prices(features: Floats, at: int, taken: Taken, table: ItemTable) -> 
 def _write_price(
     features: Floats, at: int, candidates: Ints, taken: tuple[Ints, Ints], log_price: Floats
 ) -> None:
+    """Write each price, and against the mean of what was paid.
+
+    Args:
+        features: float32 ``[C, F]``.
+        at: First column to write.
+        candidates: int64 ``[C]``.
+        taken: Items of the history and events of each, int64 ``[K]``.
+        log_price: float32 ``[I]``; NaN where no price is known.
+    """
     item, times = taken
     paid, n_paid = 0.0, 0
     for k in range(len(item)):

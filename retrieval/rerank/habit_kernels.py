@@ -164,16 +164,15 @@ def _sum_items(
     sums = np.zeros((n_items + 1, SUMS))
     sums[:, LAST], sums[:, FIRST_VISIT] = NEVER_DAYS, len(visits)
     decay = np.empty(len(HALF_LIVES_DAYS))
-    n_visits, before = len(visits), now_unix_s + 1
+    n_visits = len(visits)
     for v in range(n_visits):
         bucket = _bucket(visits[v, FIRST])
         for i in range(starts[v], starts[v + 1]):
             k, at = number[i], at_unix_s[i]
             age = (now_unix_s - at) / DAY_S
-            if at != before:  # the events of a visit are often of one moment
+            if i == 0 or at != at_unix_s[i - 1]:  # the events of a visit are often of one moment
                 for j in range(len(decay)):
                     decay[j] = _decay(age, HALF_LIVES_DAYS[j])
-                before = at
             if sums[k, COUNT] == 0:
                 sums[k, FIRST], sums[k, FIRST_VISIT] = age, v
             sums[k, COUNT] += 1
@@ -297,8 +296,7 @@ def write_groups(
     features: Floats,
     at: int,
     items: tuple[Ints, Ints, Ints],
-    sums: Doubles,
-    of_visits: Doubles,
+    habits: tuple[Doubles, Doubles],
     groups: Ints,
     widest: int,
 ) -> None:
@@ -308,12 +306,12 @@ def write_groups(
         features: float32 ``[C, F]``.
         at: First column to write.
         items: Items of the history, int64 ``[K]``; candidates, int64 ``[C]``; their numbers.
-        sums: Of each item.
-        of_visits: Over all visits.
+        habits: Sums of each item, and over all visits.
         groups: int64 ``[G, I]``, code of each item's group.
         widest: Most codes of one way of grouping.
     """
     taken, candidates, row = items
+    sums, of_visits = habits
     number = np.empty(widest, np.uint32)
     for g in range(len(groups)):
         n = _number_groups(groups[g], candidates, number)

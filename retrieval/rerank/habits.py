@@ -120,8 +120,8 @@ def write_group_habits(
 ) -> int:
     """Write ``GROUP_FEATURES`` for each way of grouping; see :func:`write_item_habits`."""
     items = (taken.item, taken.candidates, taken.of_candidate)
-    widest = max(table.n_groups, default=0)
-    write_groups(features, at, items, habits.of_item, habits.of_visits, table.groups, widest)
+    sums, widest = (habits.of_item, habits.of_visits), max(table.n_groups, default=0)
+    write_groups(features, at, items, sums, table.groups, widest)
     return at + len(table.groups) * len(GROUP_FEATURES)
 
 

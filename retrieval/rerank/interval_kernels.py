@@ -63,6 +63,7 @@ def fold(pair: Ints, at_unix_s: Ints, n_pairs: int) -> tuple[Ints, Doubles, Doub
 
 @kernel
 def _gap_days(from_unix_s: int, to_unix_s: int) -> float:
+    """Days between two moments, of half a day at least and ten years at most."""
     return min(max((to_unix_s - from_unix_s) / DAY_S, SAME_TAKE_DAYS), MAX_GAP_DAYS)
 
 
@@ -92,15 +93,17 @@ def mean_paces(user: Ints, off: Doubles, held: Doubles, user_variance: float) ->
 def paces(user: Ints, item: Ints, gaps: Gaps, usual: Usual, spreads: Spreads) -> Doubles:
     """How much slower than usual each pair's user is, by the closed gaps; float64 ``[P]``."""
     closed, sum_log = gaps
+    log_days, variance, _ = usual
+    pair_variance, user_variance, _ = spreads
     # Gathered first: what lies far apart is then waited for together, not one by one.
-    off, held = usual[0][item], usual[1][item]
+    off, held = log_days[item], variance[item]
     for p in range(len(item)):
         if closed[p]:
-            held[p] = closed[p] / (closed[p] * spreads[0] + held[p])
+            held[p] = closed[p] / (closed[p] * pair_variance + held[p])
             off[p] = sum_log[p] / closed[p] - off[p]
         else:
             held[p] = 0.0
-    return mean_paces(user, off, held, spreads[1])
+    return mean_paces(user, off, held, user_variance)
 
 
 @kernel
@@ -108,12 +111,12 @@ def centres(
     item: Ints, gaps: Gaps, pace: Doubles, usual: Usual, spreads: Spreads
 ) -> tuple[Doubles, Doubles]:
     """Mean and standard deviation of the logarithm of each pair's next gap, ``[P]``."""
+    closed, sum_log = gaps
+    log_days, variance, _ = usual
     centre, spread = np.empty(len(item)), np.empty(len(item))
     for p in range(len(item)):
-        i = item[p]
-        centre[p], spread[p] = _centre(
-            gaps[0][p], gaps[1][p], usual[0][i] + pace[p], usual[1][i], spreads[0]
-        )
+        prior = log_days[item[p]] + pace[p]
+        centre[p], spread[p] = _centre(closed[p], sum_log[p], prior, variance[item[p]], spreads[0])
     return centre, spread
 
 
@@ -121,6 +124,7 @@ def centres(
 def _centre(
     gaps: int, sum_log: float, prior: float, variance: float, pair_variance: float
 ) -> tuple[float, float]:
+    """Mean and standard deviation of the next gap's logarithm: own gaps against what is usual."""
     precision = gaps / variance + 1 / pair_variance
     centre = (sum_log / variance + prior / pair_variance) / precision
     return centre, math.sqrt(variance + 1 / precision)
@@ -128,9 +132,7 @@ def _centre(
 
 @kernel
 def foretell_one(
-    pair: Ints,
-    item: Ints,
-    at_unix_s: Ints,
+    events: tuple[Ints, Ints, Ints],
     row: Ints,
     usual: Usual,
     spreads: Spreads,
@@ -139,9 +141,8 @@ def foretell_one(
     """The forecast of some pairs of one user, from the user's events.
 
     Args:
-        pair: int64 ``[E]``, number of the pair of each event.
-        item: int64 ``[P]``.
-        at_unix_s: int64 ``[E]``, ascending.
+        events: Number of the pair of each, int64 ``[E]``; item of each pair, int64 ``[P]``;
+            moment of each event, int64 ``[E]``, ascending.
         row: int64 ``[R]``; as of :func:`foretell`.
         usual: What is usual.
         spreads: How far pairs and users lie apart.
@@ -150,6 +151,7 @@ def foretell_one(
     Returns:
         As :func:`foretell`.
     """
+    pair, item, at_unix_s = events
     gaps, sum_log, _, last = fold(pair, at_unix_s, len(item))
     pace = paces(np.zeros_like(item), item, (gaps, sum_log), usual, spreads)
     return foretell(row, (item, gaps, sum_log, last), pace, usual, spreads, when)
@@ -179,22 +181,25 @@ def foretell(
         there is no forecast.
     """
     item, gaps, sum_log, last = pairs
+    log_days, variances, rates = usual
+    pair_variance, _, loyalty = spreads
+    now_unix_s, horizon_days = when
     told = np.full((NUMBERS, len(row)), math.nan)
     for r in range(len(row)):  # gathered first, as above
         if 0 <= row[r] < len(item):
             i = item[row[r]]
-            told[0, r], told[1, r], told[2, r] = usual[0][i], usual[1][i], usual[2][i]
+            told[0, r], told[1, r], told[2, r] = log_days[i], variances[i], rates[i]
     for r in range(len(row)):
         if math.isnan(told[0, r]):
             told[:, r] = math.nan
             continue
         p = row[r]
         prior, variance, rate = told[0, r] + pace[p], told[1, r], told[2, r]
-        centre, spread = _centre(gaps[p], sum_log[p], prior, variance, spreads[0])
-        age = _gap_days(last[p], when[0])
-        returns = (spreads[2] * rate + gaps[p]) / (spreads[2] + gaps[p])
+        centre, spread = _centre(gaps[p], sum_log[p], prior, variance, pair_variance)
+        age = _gap_days(last[p], now_unix_s)
+        returns = (loyalty * rate + gaps[p]) / (loyalty + gaps[p])
         open_now = _normal_cdf((centre - math.log(age)) / spread)
-        open_then = _normal_cdf((centre - math.log(age + when[1])) / spread)
+        open_then = _normal_cdf((centre - math.log(age + horizon_days)) / spread)
         half = math.exp(centre - spread * _lower_quantile(max(open_now / 2, 1e-300)))
         told[0, r] = math.exp(centre)
         told[1, r] = told[0, r] - age

@@ -180,7 +180,7 @@ def next_need_of(
     """
     when = (now_unix_s, horizon_days)
     events = (taken.of_event, taken.item, at_unix_s)
-    told = foretell_one(*events, taken.of_candidate, table.usual, table.spreads, when)
+    told = foretell_one(events, taken.of_candidate, table.usual, table.spreads, when)
     return NextNeed(*told)
 
 

@@ -19,6 +19,7 @@ from retrieval.rerank.records import Floats, History, Moment
 from retrieval.rerank.taken import Taken
 
 NEED_FEATURES = ("need_chance", "need_due", "need_wait", "need_interval", "need_confidence")
+N_NEED = len(NEED_FEATURES)
 LEAST_CHANCE = 1e-4
 HORIZON_DAYS = 7.0
 
@@ -49,17 +50,18 @@ def write_needs(
     need = need_of(history, taken, moment, table)
     told = (need.chance, need.due_in_days, need.wait_days, need.interval_days, need.confidence)
     _write(features, at, told)
-    return at + len(NEED_FEATURES)
+    return at + N_NEED
 
 
 @kernel
 def _write(
     features: Floats, at: int, need: tuple[Doubles, Doubles, Doubles, Doubles, Doubles]
 ) -> None:
+    """Write a forecast, float64 ``[C]`` each as unpacked here; NaN where there is none."""
     chance, due, wait, interval, confidence = need
     for c in range(len(features)):
         if math.isnan(chance[c]):
-            features[c, at : at + 5] = math.nan
+            features[c, at : at + N_NEED] = math.nan
             continue
         features[c, at] = math.log(chance[c] + LEAST_CHANCE)
         features[c, at + 1] = math.copysign(math.log1p(abs(due[c])), due[c])
@@ -69,7 +71,10 @@ def _write(
 
 
 def need_of(history: History, taken: Taken, moment: Moment, table: IntervalTable) -> NextNeed:
-    """The next need of each candidate, by what is taken already where the table knows it all."""
+    """The next need of each candidate, ``[C]``.
+
+    What is numbered already is used, unless an event lies outside what the forecast may read.
+    """
     at, now_unix_s, horizon_days = history.at_unix_s, moment.at_unix_s, HORIZON_DAYS
     n_known = len(table.log_days)
     if len(taken) and (taken.item.max() >= n_known or at[-1] >= now_unix_s):

@@ -32,6 +32,7 @@ from retrieval.rerank.batch import Tokens, single
 from retrieval.rerank.model import FEATURE_CLIP, Reranker
 from retrieval.rerank.records import Floats, Ints
 from retrieval.rerank.token_kernels import (
+    EDGES,
     gap_bias,
     gap_buckets,
     relate,
@@ -163,10 +164,11 @@ class Runtime:
         """
         n = int(tokens.mask.sum())
         last = slice(len(tokens.mask) - n, len(tokens.mask))
-        vectors = self._items[tokens.item[last]]
-        key = _content(tokens, last, vectors)
+        item = tokens.item[last]
+        vectors, group = self._items[item], self._group[item]
+        key = _content(tokens, last, vectors, group)
         known = self._states.pop(key, None)  # popped and put back: the newest are kept
-        state = self._encode(tokens, last, vectors) if known is None else known
+        state = self._encode(tokens, last, vectors, group) if known is None else known
         self._states[key] = state
         while len(self._states) > REMEMBERED_STATES:
             self._states.popitem(last=False)
@@ -177,21 +179,22 @@ class Runtime:
         self._states.clear()
 
     @torch.inference_mode()
-    def _encode(self, tokens: Tokens, last: slice, vectors: Floats) -> UserState:
+    def _encode(self, tokens: Tokens, last: slice, vectors: Floats, group: Ints) -> UserState:
         item, here, age = tokens.item[last], tokens.here[last], tokens.age_days[last]
-        bucket = gap_buckets(age)
+        bucket = gap_buckets(age, EDGES)
         constant = tokens.kind[last] * GAP_BUCKETS + bucket, self._kind_age, self._scene_constant
         found = token_inputs(vectors, tokens.clock[last], here, tokens.scene, constant)
         inputs, constants = (torch.from_numpy(array) for array in found)
         x = torch.addmm(constants, inputs, self._tokens_in)
-        bias = torch.from_numpy(gap_bias(np.append(age, np.float32(0)), self._gap_bias))[None]
+        ages = np.append(age, np.float32(0))  # the scene's is none
+        bias = torch.from_numpy(gap_bias(ages, self._gap_bias, EDGES))[None]
         for block in self._blocks:
             x = block(x, bias)
         x = self._state_norm(x)
         keys, offsets, values = self._cross.of(x)
         return UserState(
             item=item,
-            group=self._group[item],
+            group=group,
             keys=keys,
             relations=related(bucket, here, self._relation_bias, offsets.numpy()),
             offsets=offsets.view(-1),
@@ -283,10 +286,10 @@ class _Join:
         return self._heads_out(gelu(self._second(gelu(x.addmm_(vectors, scene_rows)))))
 
 
-def _content(tokens: Tokens, last: slice, vectors: Floats) -> bytes:
-    """All that a state is made of; an item's vector may have changed under its row."""
+def _content(tokens: Tokens, last: slice, vectors: Floats, group: Ints) -> bytes:
+    """All that a state is made of; an item's vector or group may have changed under its row."""
     arrays = (getattr(tokens, name)[last] for name in ("item", "kind", "age_days", "clock", "here"))
-    return b"".join(array.tobytes() for array in (*arrays, tokens.scene, vectors))
+    return b"".join(array.tobytes() for array in (*arrays, tokens.scene, vectors, group))
 
 
 def _kind_age_table(model: Reranker) -> Floats:

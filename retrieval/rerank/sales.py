@@ -56,8 +56,7 @@ def write_group_sales(
         features,
         at,
         candidates,
-        (trends.groups, trends.group_starts),
-        (trends.group_sold, here.group_recent),
+        (trends.groups, trends.group_starts, trends.group_sold, here.group_recent),
         (trends.all_time, trends.last_28_days, here.recent),
         (trends.total_28_days, here.total_recent if moment.place else math.nan),
     )
@@ -69,24 +68,32 @@ def _write_groups(
     features: Floats,
     at: int,
     candidates: Ints,
-    groups: tuple[Ints, Ints],
-    of_code: tuple[Floats, Floats],
+    groups: tuple[Ints, Ints, Floats, Floats],
     of_item: tuple[Floats, Floats, Floats],
     totals: tuple[float, float],
 ) -> None:
-    """Everywhere comes before here in each pair; the total here is NaN where no place is known."""
-    codes, starts = groups
-    ever, recent, recent_here = (
-        of_item[0][candidates],
-        of_item[1][candidates],
-        of_item[2][candidates],
-    )
+    """Write the shares, way of grouping after way of grouping.
+
+    Args:
+        features: float32 ``[C, F]``.
+        at: First column to write.
+        candidates: int64 ``[C]``.
+        groups: Code of each item, int64 ``[G, I]``; where the codes of each way begin among all,
+            int64 ``[G]``; their events of the last 28 days, everywhere and here, float32 ``[N]``.
+        of_item: Events ever, of the last 28 days, and of these here, float32 ``[I]`` each.
+        totals: Of the last 28 days, everywhere and here; NaN here where no place is known.
+    """
+    codes, starts, code_sold, code_here = groups
+    item_ever, item_recent, item_here = of_item
+    # Gathered first: what lies far apart is then waited for together, not one by one.
+    ever, recent = item_ever[candidates], item_recent[candidates]
+    recent_here = item_here[candidates]
     total, total_here = max(totals[0], 1.0), max(1.0, totals[1])
     placed = not math.isnan(totals[1])
     for g in range(len(codes)):
         code = codes[g][candidates] + starts[g]
         for c in range(len(candidates)):
-            sold, here = of_code[0][code[c]], of_code[1][code[c]]
+            sold, here = code_sold[code[c]], code_here[code[c]]
             own, own_here, lift = (recent[c] + 0.5) / (sold + 5), math.nan, math.nan
             if placed:
                 own_here = math.log((recent_here[c] + 0.5) / (here + 5))
@@ -122,6 +129,7 @@ def write_trends(
 def _write_trends(
     features: Floats, at: int, candidates: Ints, of_item: tuple[Floats, ...], total_here: float
 ) -> None:
+    """Write what is known of each candidate; ``of_item`` are float32 ``[I]``, as unpacked here."""
     ever, last_7, last_28, repeat_rate, frequency, share, slot_lift, sold_here, recent_here = (
         of_item
     )

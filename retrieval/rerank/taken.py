@@ -54,6 +54,7 @@ def taken_of(item: Ints, candidates: Ints, n_items: int) -> Taken:
 def _number(
     item: Ints, candidates: Ints, n_items: int
 ) -> tuple[Ints, Ints, Ints, NDArray[np.int32], Ints]:
+    """The arrays of :class:`Taken`, without the candidates."""
     distinct, times, of_event = np.empty_like(item), np.zeros_like(item), np.empty_like(item)
     number = np.full(n_items, -1, np.int32)
     n = 0

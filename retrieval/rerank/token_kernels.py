@@ -1,6 +1,7 @@
 """What the tokens and the features of one request are made of, and what is added to attention.
 
 Each of these is a handful of sums that would take as many calls; see :mod:`retrieval.kernels`.
+The edges of the buckets hang on a constant of another file, so kernels are given them.
 
 Alphabet: n events, T = n + 1 tokens, C candidates, D width, N heads, W width of an item's vector,
 F features.
@@ -15,16 +16,22 @@ from retrieval.kernels import kernel
 from retrieval.rerank.records import Floats, Ints
 
 EDGES = (2.0 ** (np.arange(GAP_BUCKETS) / 2)).astype(np.float32)
-"""Where the buckets of :func:`retrieval.attention.gap_bucket` begin, in hours and one."""
+"""Where the buckets of :func:`retrieval.attention.gap_bucket` begin, in hours and one; float32
+``[GAP_BUCKETS]``."""
 
 
 @kernel
-def gap_buckets(gap_days: Floats) -> Ints:
-    """:func:`retrieval.attention.gap_bucket`, int64 ``[n]``."""
+def gap_buckets(gap_days: Floats, edges: Floats) -> Ints:
+    """:func:`retrieval.attention.gap_bucket` of gaps, float32 ``[n]``: int64 ``[n]``.
+
+    Args:
+        gap_days: A gap below 0 counts as none.
+        edges: :data:`EDGES`.
+    """
     found = np.empty(len(gap_days), np.int64)
     for i in range(len(gap_days)):
         since = np.float32(1) + max(gap_days[i], np.float32(0)) * np.float32(24)
-        found[i] = np.searchsorted(EDGES, since, side="right") - 1
+        found[i] = np.searchsorted(edges, since, side="right") - 1
     return found
 
 
@@ -88,12 +95,13 @@ def related(bucket: Ints, here: Floats, by_bucket: Floats, offsets: Floats) -> F
 
 
 @kernel
-def gap_bias(age_days: Floats, by_bucket: Floats) -> Floats:
+def gap_bias(age_days: Floats, by_bucket: Floats, edges: Floats) -> Floats:
     """What the gap between every two tokens adds for each head.
 
     Args:
         age_days: float32 ``[T]``; quickest where they fall.
         by_bucket: float32 ``[N, GAP_BUCKETS]``.
+        edges: :data:`EDGES`.
 
     Returns:
         float32 ``[N, T, T]``.
@@ -105,9 +113,9 @@ def gap_bias(age_days: Floats, by_bucket: Floats) -> Floats:
         bucket = 0
         for j in range(i, n):
             since = np.float32(1) + np.abs(age_days[i] - age_days[j]) * hours
-            while bucket + 1 < len(EDGES) and since >= EDGES[bucket + 1]:
+            while bucket + 1 < len(edges) and since >= edges[bucket + 1]:
                 bucket += 1
-            while since < EDGES[bucket]:
+            while since < edges[bucket]:
                 bucket -= 1
             for head in range(heads):
                 found[head, i, j] = found[head, j, i] = by_bucket[head, bucket]
@@ -130,10 +138,11 @@ def relate(
         relations: float32 ``[2, N, n]``, for one item and for one group.
     """
     item, group = events
+    candidate, candidate_group = candidates
     for c in range(len(attention)):
         for event in range(len(item)):
-            if candidates[1][c] == group[event]:
-                same = candidates[0][c] == item[event]
+            if candidate_group[c] == group[event]:
+                same = candidate[c] == item[event]
                 for head in range(attention.shape[1]):
                     attention[c, head, event] += relations[1, head, event]
                     if same:

@@ -6,42 +6,20 @@ A page asks with a comment: ``<!-- cases NAME: case case -->`` for some cases of
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.cases import HEAD, Case, read
 from scripts.docs_site.markdown import title
 
 _ASKED = re.compile(
     r"^<!-- (?P<what>cases (?P<name>\w+): (?P<cases>[\w ]+)|missed|benchmarks) -->$", re.M
 )
-HEAD = "| case | value | target | holds |\n| --- | ---: | ---: | --- |"
 
 
 class UnknownFigureError(ValueError):
     """A page asks for what no benchmark measured."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One case of a benchmark."""
-
-    benchmark: str
-    case: str
-    value: float
-    unit: str
-    target: str
-    holds: bool | None
-    command: str
-    commit: str
-
-    def row(self) -> str:
-        """As a line of a table."""
-        holds = {True: "yes", False: "**no**", None: ""}[self.holds]
-        value = f"{self.value:g} {self.unit}".strip()
-        return f"| `{self.case}` | {value} | {self.target} | {holds} |"
 
 
 def filled(text: str, root: Path) -> str:
@@ -53,18 +31,13 @@ def filled(text: str, root: Path) -> str:
     return _ASKED.sub(lambda asked: _answer(asked, root), text)
 
 
-def measured(root: Path) -> dict[str, list[Measured]]:
+def measured(root: Path) -> dict[str, list[Case]]:
     """Every benchmark that has results and a page: name to its cases."""
-    found: dict[str, list[Measured]] = {}
-    for path in sorted((root / "benchmarks" / "results").glob("*.json")):
-        if (root / "benchmarks" / f"{path.stem}.md").is_file():
-            cases = json.loads(path.read_text("utf-8"))
-            fields = Measured.__dataclass_fields__
-            found[path.stem] = [
-                Measured(path.stem, **{name: case[name] for name in fields if name in case})
-                for case in cases
-            ]
-    return found
+    return {
+        path.stem: read(path)
+        for path in sorted((root / "benchmarks" / "results").glob("*.json"))
+        if (root / "benchmarks" / f"{path.stem}.md").is_file()
+    }
 
 
 def _answer(asked: re.Match[str], root: Path) -> str:
@@ -85,17 +58,16 @@ def _answer(asked: re.Match[str], root: Path) -> str:
     return f"{HEAD}\n" + "\n".join(one.row() for one in chosen) + f"\n\n{_source(chosen[0])}"
 
 
-def _missed(known: dict[str, list[Measured]], root: Path) -> Iterator[str]:
+def _missed(known: dict[str, list[Case]], root: Path) -> Iterator[str]:
     yield "| benchmark | case | value | target |\n| --- | --- | ---: | ---: |"
     for name, cases in known.items():
         for one in cases:
             if one.holds is False:
-                value = f"{one.value:g} {one.unit}".strip()
                 link = f"[{_title(root, name)}](../benchmarks/{name}.md)"
-                yield f"| {link} | `{one.case}` | {value} | {one.target} |"
+                yield f"| {link} | `{one.case}` | {one.amount} | {one.target} |"
 
 
-def _list(known: dict[str, list[Measured]], root: Path) -> Iterator[str]:
+def _list(known: dict[str, list[Case]], root: Path) -> Iterator[str]:
     yield "| benchmark | cases that hold | redo it | measured at |\n| --- | ---: | --- | --- |"
     for name, cases in known.items():
         aimed = [one for one in cases if one.holds is not None]
@@ -111,5 +83,5 @@ def _title(root: Path, name: str) -> str:
     return title((root / "benchmarks" / f"{name}.md").read_text("utf-8"))
 
 
-def _source(one: Measured) -> str:
+def _source(one: Case) -> str:
     return f"`{one.command}`, commit {one.commit}"

@@ -421,6 +421,8 @@ def test_a_picture_lies_in_the_runs_folder_of_pictures(grocer, small_run, photo)
         "pictures/link.png",
         "/etc/hostname",
         "https://example.org/a.png",
+        "//example.org/a.png",
+        "data:image/png;base64," + 400 * "A",
         "pictures/none.png",
         "pictures",
         "",

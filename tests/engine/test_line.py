@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -34,10 +37,10 @@ class Worker:
     writer: asyncio.StreamWriter
 
     @classmethod
-    async def join(cls, line: Line, slot: int) -> Worker:
+    async def join(cls, line: Line, slot: int, pid: int = 0) -> Worker:
         (_, (address,)) = line.__reduce__()
         reader, writer = await asyncio.open_unix_connection(address)
-        writer.write(framed(Hello(slot, 0, f"run-{slot}", 0.0)))
+        writer.write(framed(Hello(slot, pid, f"run-{slot}", 0.0)))
         await writer.drain()
         await settled()
         return cls(reader, writer)
@@ -153,19 +156,50 @@ def test_what_a_dead_worker_had_in_hand_goes_to_another_in_its_old_order():
         first = await Worker.join(shop.line, 0)
         shop.ask("a")
         assert await first.handful() == ["a"]
-        shop.ask("b", "c")
+        shop.ask("b", "c", "e")
         await first.answer("a")
-        assert await first.handful() == ["b", "c"]
+        assert await first.handful() == ["b", "c", "e"]
         shop.ask("d")
         await first.answer("b")  # b was answered before the end: nobody answers it again
         await first.die()
         assert shop.line.workers == []
         second = await Worker.join(shop.line, 1)
-        assert await second.handful() == ["c", "d"]
-        await second.answer("c", "d")
+        assert await second.handful() == ["c", "e", "d"]
+        await second.answer("c", "e", "d")
 
     shop = in_a_shop(story)
-    assert {uid: slot for uid, (_, slot) in shop.given.items()} == {"a": 0, "b": 0, "c": 1, "d": 1}
+    slots = {uid: slot for uid, (_, slot) in shop.given.items()}
+    assert slots == {"a": 0, "b": 0, "c": 1, "e": 1, "d": 1}
+
+
+def test_those_who_are_free_share_what_a_dead_worker_had():
+    async def story(shop: Shop) -> None:
+        first = await Worker.join(shop.line, 0)
+        shop.ask("a", "b", "c")
+        await first.handful()
+        await first.answer("a")
+        assert await first.handful() == ["b", "c"]
+        others = [await Worker.join(shop.line, slot) for slot in (1, 2)]
+        await first.die()
+        assert sorted([await one.handful() for one in others]) == [["b"], ["c"]]
+
+    in_a_shop(story)
+
+
+def test_who_rested_longest_is_asked_first():
+    asked: list[int] = []
+
+    async def story(shop: Shop) -> None:
+        workers = [await Worker.join(shop.line, slot) for slot in range(3)]
+        for uid in "abcdef":
+            shop.ask(uid)
+            (slot,) = (w.hello.slot for w in shop.line.workers if w.in_hand)
+            asked.append(slot)
+            await workers[slot].answer(*await workers[slot].handful())
+
+    in_a_shop(story)
+    assert sorted(asked[:3]) == [0, 1, 2]
+    assert asked[3:] == asked[:3]
 
 
 def test_a_call_that_kills_every_worker_it_meets_is_given_up():
@@ -208,6 +242,24 @@ def test_a_call_that_waited_too_long_is_not_worked_on():
     output, _ = in_a_shop(story).given["old"]
     assert isinstance(output, HTTPException)
     assert output.status_code == 504
+
+
+def test_a_stuck_worker_is_killed_though_another_had_ended_of_itself():
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    stuck = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+
+    async def story(shop: Shop) -> None:
+        pids = enumerate((ended.pid, stuck.pid))
+        silent = [await Worker.join(shop.line, slot, pid) for slot, pid in pids]
+        shop.ask("a", "b")
+        assert await asyncio.to_thread(stuck.wait, 20) == -signal.SIGKILL
+        assert len(shop.line.workers) == len(silent)
+
+    try:
+        in_a_shop(story, LineSettings(stuck_s=0.2))
+    finally:
+        stuck.kill()
 
 
 def test_answers_that_nobody_fetched_are_forgotten():

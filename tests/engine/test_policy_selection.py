@@ -131,6 +131,13 @@ def test_mmr_takes_the_unlike_item_when_likeness_costs_more_than_the_score():
     assert dear[1].rules == ("mmr preferred it to a better score",)
 
 
+def test_chance_draws_from_those_whom_diversity_puts_first():
+    race = contest([3.0, 2.5, 2.0, 1.9], novelty=lambda: Mmr(BASIS[[0, 0, 1, 0]], 0.6))
+    second = follow(race, [0, 2], Epsilon(0.4, 2))[1]
+    assert second.who.tolist() == [2, 1]  # 2.0, then 2.5 - 0.6; last is 1.9 - 0.6
+    assert second.chances.tolist() == pytest.approx([0.8, 0.2])
+
+
 def test_dpp_is_the_greedy_choice_of_the_largest_determinant():
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(12, 5)).astype(np.float32)

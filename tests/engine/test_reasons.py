@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from engine.asking import scene_wishes
-from engine.reasons import Situation, facts_of, facts_of_all
+from engine.reasons import VERBS, Situation, facts_of, facts_of_all
 from engine.scene import Scene
 from engine.scoring import Asked, score
 from engine.shopper import history_of
+from engine.types import KINDS, EventKind
 from retrieval.rerank.intervals import forecast, pairs_of
 from retrieval.rerank.records import DAY_S
 
@@ -25,9 +26,16 @@ SCENES = {
 }
 
 
-@pytest.fixture(params=["known", "unknown"])
+SHOPPERS = {
+    "known": planted.user_id(1),
+    "of the first item": planted.user_id(0),
+    "unknown": "nobody",
+}
+
+
+@pytest.fixture(params=SHOPPERS)
 def user_id(request):
-    return planted.user_id(1) if request.param == "known" else "nobody"
+    return SHOPPERS[request.param]
 
 
 @pytest.fixture(params=SCENES)
@@ -107,6 +115,18 @@ def test_the_planted_facts(shop):
     for facts in found:
         assert facts.place == "north"
         assert (facts.place_lift is None) == (facts.sold_here < 5)
+
+
+def test_the_part_of_the_week_and_what_the_user_mostly_does(shop):
+    local = LATER.astimezone(shop.run.zone)
+    saturday = local.replace(hour=1) + timedelta(days=(5 - local.weekday()) % 7)
+    scene, kinds = Scene(time=saturday), (EventKind.PURCHASE, EventKind.PURCHASE, EventKind.VIEW)
+    past = shop.run.history.slice(0, len(kinds))
+    past = replace(past, kind=np.array([KINDS.index(kind) for kind in kinds], np.int8))
+    situation = Situation.of(shop.run, "nobody", scene, past, shop.moment_of(scene))
+    (facts,) = facts_of_all(situation, ALL[:1], channels=[()], wishes=())
+    assert facts.slot == "weekend night"
+    assert facts.verb == VERBS[EventKind.PURCHASE]  # not of the last event, a look
 
 
 def test_only_words_are_held_to_a_wish_and_only_photos_to_a_photo(shop):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, timedelta
 
 import numpy as np
@@ -6,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.artifacts import Lineage
 from engine.shopper import dismissed_rows, history_of
 from engine.types import Event, EventKind
+from engine.vocabulary import Ids
 from retrieval.rerank.records import Moment
 
 USER = planted.user_id(0)
@@ -58,6 +61,19 @@ def test_a_live_event_older_than_the_runs_last_takes_its_place_in_time(loaded):
     assert np.all(np.diff(history.at_unix_s) >= 0)
     assert history.item[-1] == 58
     assert 0 < np.flatnonzero(history.item == 59)[0] < len(history) - 2
+
+
+@pytest.mark.parametrize("from_store", [False, True])
+def test_a_run_that_learned_from_the_store_holds_its_events_but_not_of_later_items(
+    loaded, from_store
+):
+    items = loaded.vocabulary.items
+    grown = replace(loaded.vocabulary, items=Ids.of(items.kind, (*items.ids, "new")))
+    lineage = Lineage("parent", None, from_store=from_store)
+    run = replace(loaded, vocabulary=grown, manifest=replace(loaded.manifest, lineage=lineage))
+    new = replace(event(0, -5), item_id="new")
+    found = history_of(run, "stranger", [event(5, -10), new, event(6, 10)], LATER)
+    assert found.item.tolist() == ([] if from_store else [5]) + [len(items), 6]
 
 
 def test_what_says_nothing_of_a_taste_or_is_unknown_is_no_history(loaded):

@@ -153,7 +153,16 @@ def test_other_users_lead_only_when_they_are_asked_for() -> None:
         ("interacted", True, "item", 1),
     ]
     assert path.score == pytest.approx(1 / (1 + np.log(2)))
-    assert find_paths(kg, 1, 0, people=True)[0].hops[1:] == (), "not through oneself"
+    (direct,) = find_paths(kg, 1, 0, people=True)  # and none through oneself
+    assert walk(direct) == [("interacted", True, "item", 0)]
+
+
+def test_what_too_many_items_share_leads_nowhere(
+    kg: KnowledgeGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graph.paths.MAX_SHARING", 2)
+    leads = {walk(path)[1][0] for path in find_paths(kg, 0, 2)}
+    assert leads == {"in_category", "bought_with"}  # three items share the brand
 
 
 def test_a_fact_that_points_at_its_items_is_walked_too() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -203,18 +204,31 @@ def test_facets_are_hidden_with_the_scene_and_lifts_with_the_sales() -> None:
     assert sales & set(facet_features(["occasion"])) == {"facet_occasion_lift"}
 
 
-@pytest.mark.parametrize(("value", "first"), [(WEDDING, 0), (WORK, 2)])
-def test_the_scene_channel_asks_for_what_sells_under_the_facets(value: int, first: int) -> None:
+def of_scene(moment: Moment, shop: World, n: int) -> Channel:
+    """What the scene channel proposes to somebody without a past."""
     config = CandidateConfig(
         history=0, graph=0, together=0, crowd=0, popular=0, category=0, offers=0, week=0, basket=0,
-        scene=1,
+        scene=n,
     )  # fmt: skip
     vectors = np.eye(6, 2, dtype=np.float32)
     neighbours = Neighbours(np.zeros((6, 1), np.int64), np.zeros((6, 1), np.float32))
     nearest = Channel("graph", np.zeros(0, np.int64), np.zeros(0, np.float32))
-    query = Query(history(), Moment(NOW, NOW, facets=(value,)), vectors[0], nearest)
-    found = recall(
-        query, world((occasions(),)), Tables(neighbours, vectors, vectors), config, np.ones(6, bool)
-    )
-    scene = next(c for c in found.candidates.channels if c.name == "scene")
+    query = Query(history(), moment, vectors[0], nearest)
+    found = recall(query, shop, Tables(neighbours, vectors, vectors), config, np.ones(6, bool))
+    return next(c for c in found.candidates.channels if c.name == "scene")
+
+
+@pytest.mark.parametrize(("value", "first"), [(WEDDING, 0), (WORK, 2)])
+def test_the_scene_channel_asks_for_what_sells_under_the_facets(value: int, first: int) -> None:
+    scene = of_scene(Moment(NOW, NOW, facets=(value,)), world((occasions(),)), 1)
     assert scene.rows.tolist() == [first]
+
+
+def test_at_a_place_the_scene_channel_asks_for_what_sells_there_under_the_facets() -> None:
+    here = history(*[Event(0, 3, place=1)] * 2, *[Event(2, 3, place=1)] * 3, Event(4, 3, place=2))
+    shop = replace(world((occasions(),)), trends=trends(here))
+    scene = of_scene(Moment(NOW, NOW, 1, facets=(WEDDING,)), shop, 6)
+    lift = np.exp(occasions().item_lift(WEDDING, 6))
+    worth = {row: n * 0.5 ** (3 / 60) * float(lift[row]) for row, n in ((0, 2), (2, 3))}
+    assert scene.rows.tolist() == sorted(worth, key=lambda row: -worth[row])
+    assert scene.scores.tolist() == pytest.approx(sorted(worth.values(), reverse=True))

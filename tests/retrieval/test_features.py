@@ -344,6 +344,13 @@ def test_offers_that_run_here() -> None:
     assert f["on_discount"].tolist() == [1, 0, 0, 0, 0, 0]
 
 
+@pytest.mark.parametrize("place", [0, 2])
+def test_offers_of_a_shop_where_all_run_everywhere_are_known_at_every_place(place: int) -> None:
+    f = columns(moment=now(place), offers=calendar(Offer(1, 0, 1, *RUNNING)))
+    assert f["on_mailer"].tolist() == [0, 1, 0, 0, 0, 0]
+    assert f["on_display"].tolist() == [0] * 6
+
+
 @pytest.mark.parametrize(("place", "offers"), [(2, SOME_OFFERS), (1, calendar()), (0, calendar())])
 def test_offers_are_unknown_where_the_calendar_does_not_cover(
     place: int, offers: OfferCalendar

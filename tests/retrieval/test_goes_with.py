@@ -37,9 +37,9 @@ def test_every_item_that_was_taken_speaks_by_how_often_it_was() -> None:
 
 def test_items_that_came_since_neither_speak_nor_are_spoken_for() -> None:
     past = history(Event(5, 3), Event(1, 2))
-    found = column(past, [0, 4])
+    found = column(past, [0, 3, 4])  # the table ends before 3
     np.testing.assert_allclose(found[0], np.log1p(SCALE * np.log(2) * 0.3), rtol=1e-5)
-    assert np.isnan(found[1])
+    assert np.isnan(found[1:]).all()
     assert column(history(), [0]).tolist() == [0]
 
 

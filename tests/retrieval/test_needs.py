@@ -64,6 +64,13 @@ def test_what_comes_weekly_is_due_and_what_comes_monthly_is_not(usual: IntervalT
     assert np.isnan(found["need_chance"][[ONCE, NEVER]]).all()
 
 
+def test_what_is_overdue_is_due_in_less_than_no_days(usual: IntervalTable) -> None:
+    late = history(*(Event(WEEKLY, float(days)) for days in (32, 25, 18, 11)))
+    found = needs(late, [WEEKLY], usual)
+    assert found["need_due"][0] == pytest.approx(-np.log1p(4), abs=0.25)
+    assert found["need_wait"][0] >= 0
+
+
 def test_an_item_that_is_newer_than_the_table_has_no_need(usual: IntervalTable) -> None:
     later = history(*(Event(N_ITEMS + 1, float(days)) for days in (9, 2)))
     found = needs(later, [WEEKLY, N_ITEMS + 1], usual)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from corner_shop import NOW_H, Event, Offer, calendar, history, items, now, trends
@@ -92,11 +94,12 @@ def ask(
     user: int | None = None,
     asked: tuple[Channel, ...] = (),
     most: int | None = None,
+    tables: Tables = TABLES,
 ) -> Recalled:
     scores = GRAPH @ USER
     order = np.argsort(-scores)
     query = Query(past, moment or now(1), USER, Channel("graph", order, scores[order]), user, asked)
-    return recall(query, WORLD, TABLES, config or CandidateConfig(), allowed, most)
+    return recall(query, WORLD, tables, config or CandidateConfig(), allowed, most)
 
 
 def by_name(found: Recalled) -> dict[str, Channel]:
@@ -166,6 +169,18 @@ def test_the_category_channel_prefers_the_groups_that_the_user_takes_from() -> N
     likes_second, likes_first = (by_name(ask(history(Event(i, 1))))["category"] for i in (5, 3))
     assert likes_second.rows[0] == 4
     assert likes_first.rows.tolist().index(2) < likes_first.rows.tolist().index(4)
+
+
+def test_the_category_channel_by_hand() -> None:
+    found = by_name(ask(history(Event(5, 1))))["category"]
+    taken = 0.5 ** (1 / CandidateConfig().habit_half_life_days)
+    # Of the groups of two items each, one sold 2 in 28 days, one 5, one 7; every item sold a half.
+    habit = [0.05 / 3 / (2 + 20), 0.05 / 3 / (5 + 20), (taken + 0.05 / 3) / (7 + 20)]
+    sold = [2.5, 0.5, 0.5, 5.5, 3.5, 0.5]
+    expected = [n * habit[row // 2] for row, n in enumerate(sold)]
+    assert sorted(found.rows.tolist()) == [0, 1, 2, 3, 4]
+    np.testing.assert_allclose(found.scores, np.array(expected)[found.rows], rtol=1e-5)
+    assert (np.diff(found.scores) <= 0).all()
 
 
 def test_the_graph_channel_is_the_index_without_what_was_taken() -> None:
@@ -282,6 +297,21 @@ def test_the_basket_channel_follows_the_last_visits_only() -> None:
     lifts = PARTNERS.lifts(np.array([0]))
     assert found.rows.tolist() == [1, 2, 4, 5]  # partners of 0, nearest first; 3 was taken before
     np.testing.assert_allclose(found.scores, lifts[found.rows], rtol=1e-6)
+
+
+def test_items_that_are_newer_than_the_partners_have_none() -> None:
+    few = Partners(
+        np.array([[1, 2], [2, 0], [0, 1]], np.int32),
+        *(np.ones((3, 2), np.float32), np.full((3, 2), 9, np.float32)),
+        *(np.full(3, 20, np.float32), np.array(100)),
+    )
+    tables = replace(TABLES, partners=few)
+    known, mixed = (
+        by_name(ask(history(*(Event(item, 1) for item in items)), tables=tables))["basket"]
+        for items in ((0,), (0, 4))
+    )
+    assert known.rows.tolist() == mixed.rows.tolist() == [1, 2]
+    assert known.scores.tolist() == mixed.scores.tolist()
 
 
 def test_the_week_and_the_hour_rank_what_sells_by_what_sells_now() -> None:

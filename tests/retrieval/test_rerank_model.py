@@ -139,6 +139,13 @@ def test_the_clock_by_hand() -> None:
     )
 
 
+def test_the_clock_of_an_event_is_its_own_whatever_stands_beside_it() -> None:
+    visits = START_UNIX_S + np.array([0, 0, 5, 1, 1, 1, 0]) * 7 * 3600
+    alone = [clock_features(visits[[i]])[0] for i in range(len(visits))]
+    np.testing.assert_array_equal(clock_features(visits), alone)
+    assert len(np.unique(alone, axis=0)) == 3
+
+
 @given(st.permutations(range(10)))
 def test_permuting_candidates_permutes_scores(order: list[int]) -> None:
     one = requests()[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -113,16 +114,38 @@ def test_a_state_is_kept_for_the_same_history_and_moment_alone() -> None:
     assert runtime.state(request(4, 4, 4).tokens) is not state
 
 
+def test_of_many_states_those_that_were_asked_for_last_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("retrieval.rerank.runtime.REMEMBERED_STATES", 2)
+    runtime, tokens = Runtime(network()), [request(seed, 3, 2).tokens for seed in range(3)]
+    first, second = (runtime.state(one) for one in tokens[:2])
+    assert runtime.state(tokens[0]) is first
+    runtime.state(tokens[2])
+    assert runtime.state(tokens[0]) is first
+    assert runtime.state(tokens[1]) is not second
+
+
 def test_an_item_that_changes_is_seen_at_once() -> None:
     model, one = network(), request(5, 4, 5)
-    runtime = Runtime(model)
-    runtime.logits(runtime.state(one.tokens), one.candidates, one.features)
-    model.items[int(one.candidates[0])] += 1.0
-    found = runtime.logits(runtime.state(one.tokens), one.candidates, one.features)[0]
-    with torch.inference_mode():
-        expected = model(single(one.tokens, one.candidates, one.features))[0, 0].numpy()
-    if not np.isin(one.tokens.item, one.candidates[0]).any():
-        np.testing.assert_allclose(found, expected, atol=CLOSE, rtol=CLOSE)
+    model.group = GROUP.clone()
+    runtime, past = Runtime(model), int(one.tokens.item[-1])
+    candidate = next(c for c in one.candidates.tolist() if c not in one.tokens.item)
+
+    def answered() -> Floats:
+        found = runtime(one.tokens, one.candidates, one.features)
+        np.testing.assert_allclose(found, as_trained(model, one), atol=CLOSE, rtol=CLOSE)
+        return found
+
+    seen = [answered()]
+    model.items[candidate] += 1.0
+    seen.append(answered())
+    model.items[past] += 1.0
+    seen.append(answered())
+    model.group[past] = model.group[candidate]
+    seen.append(answered())
+    for before, after in pairwise(seen):
+        assert np.abs(after - before).max() > 1e-3
 
 
 def test_a_runtime_is_made_once() -> None:

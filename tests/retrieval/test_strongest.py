@@ -76,9 +76,8 @@ def test_the_best_of_kinds_and_those_on_offer(
     sold = np.sort(sold)[::-1].copy()
     score = sold * habit[group]
     counts = is_open[rows] & (score > 0)
-    best, offers = strongest_of_kinds(
-        rows.astype(np.int32), sold, group, habit, is_open, on_offer, *quota
-    )
+    shelf = rows.astype(np.int32), sold, group
+    best, offers = strongest_of_kinds(shelf, habit, is_open, on_offer, quota)
     assert_same(best, sorted_out(rows, score, counts, quota[0]))
     assert_same(offers, sorted_out(rows, score, counts & (on_offer[rows] > 0), quota[1]))
 

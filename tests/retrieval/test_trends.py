@@ -146,6 +146,11 @@ def test_sales_within_groups_are_shares_of_what_the_group_sells() -> None:
     np.testing.assert_allclose(found[0, 1], np.log([2.5 / (2 + 5), 0.5 / (0 + 5)]), rtol=1e-5)
     lift = [(2 / 2 + 1e-4) / (4 / 5 + 1e-4), 1e-4 / (1 / 5 + 1e-4)]
     np.testing.assert_allclose(found[0, 2], np.log(lift), rtol=1e-4)
+    # The second way: item 1 is odd, of which 3 sold and 2 of these here; item 2 is even.
+    np.testing.assert_allclose(found[1, 0], np.log([3.5 / (3 + 5), 1.5 / (2 + 5)]), rtol=1e-5)
+    np.testing.assert_allclose(found[1, 1], np.log([2.5 / (2 + 5), 0.5 / (0 + 5)]), rtol=1e-5)
+    lift = [(2 / 2 + 1e-4) / (3 / 5 + 1e-4), 1e-4 / (2 / 5 + 1e-4)]
+    np.testing.assert_allclose(found[1, 2], np.log(lift), rtol=1e-4)
     nowhere = _group_sales(0)
     np.testing.assert_array_equal(nowhere[:, 0], found[:, 0])
     assert np.isnan(nowhere[:, 1:]).all()
