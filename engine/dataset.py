@@ -134,8 +134,8 @@ OFFER_KINDS = ("display", "mailer", "coupon", "discount")
 REJECT_SCHEMA = pl.Schema(
     {"table": _TEXT, "file": _TEXT, "line": pl.Int64(), "reason": _TEXT, "value": _TEXT}
 )
-"""A row that ingest refused: ``line`` starts at 1 and is null for a picture that is a file of its own;
-``value`` is cut to 200 characters."""
+"""A row that ingest refused: ``line`` starts at 1 and is null for a picture that is a
+file of its own; ``value`` is cut to 200 characters."""
 
 
 class DatasetSettings(BaseModel):

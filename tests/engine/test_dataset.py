@@ -272,7 +272,7 @@ def test_an_event_of_a_strange_kind_is_named(tmp_path):
         load_interactions(dataset, Vocabulary.of(dataset))
 
 
-def test_a_file_in_the_datasets_place_is_kept_and_named(tmp_path: Path) -> None:
+def test_a_file_in_the_datasets_place_is_kept_and_named(tmp_path):
     (tmp_path / "shop").write_text("mine")
     with pytest.raises(DataError, match="shop is a file, expected a folder"):
         write_dataset(tmp_path / "shop", SETTINGS, items=items("a"), events=events())
