@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -13,6 +14,8 @@ from retrieval.rerank.records import Floats, Ints, Moment
 
 OFFER_KINDS = ("display", "mailer", "coupon", "discount")
 """Bit ``i`` of an offer mask stands for ``OFFER_KINDS[i]``."""
+REMEMBERED_BYTES = 1 << 25
+"""Of masks, one byte an item; a shop of a million items keeps 33 places."""
 _BITS = np.arange(len(OFFER_KINDS), dtype=np.uint8)
 
 
@@ -74,8 +77,12 @@ class OfferCalendar:
         changes: list[int] = np.union1d(np.unique(self.starts_h), np.unique(self.ends_h)).tolist()
         return changes
 
-    @lru_cache(maxsize=512)  # noqa: B019 - a calendar lives as long as its engine
-    def _running(self, place: int, hour: int | None) -> NDArray[np.uint8]:
+    @cached_property
+    def _running(self) -> Callable[[int, int | None], NDArray[np.uint8]]:
+        """Masks by place and hour of the last change, as many as :data:`REMEMBERED_BYTES` hold."""
+        return lru_cache(max(2, REMEMBERED_BYTES // max(self.n_items, 1)))(self._mask)
+
+    def _mask(self, place: int, hour: int | None) -> NDArray[np.uint8]:
         if hour is None:  # before the first of all
             return np.zeros(self.n_items, dtype=np.uint8)
         mask = self._running(0, hour).copy() if place else np.zeros(self.n_items, dtype=np.uint8)

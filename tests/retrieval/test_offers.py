@@ -75,3 +75,15 @@ def test_the_calendar_says_what_reading_every_offer_says(
         if offer.place in (0, place) and offer.starts_h <= hour < offer.ends_h:
             expected[offer.item] |= 1 << offer.kind
     np.testing.assert_array_equal(calendar(*offers).running(place, hour * 3600 + 17), expected)
+
+
+def test_masks_that_are_no_longer_remembered_are_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("retrieval.rerank.offers.REMEMBERED_BYTES", 12)  # two masks of six items
+    offers = calendar(*(Offer(place, place, DISPLAY, 0, 9) for place in range(4)))
+    for _ in range(2):
+        for place in range(4):
+            on = np.flatnonzero(offers.running(place, 3600)).tolist()
+            assert on == sorted({0, place})
+    assert offers.running(3, 3600) is offers.running(3, 3600)
