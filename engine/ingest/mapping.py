@@ -85,11 +85,33 @@ class Condition(_Model):
         return self
 
 
-class TableMapping(_Model):
-    """Where the rows of one table come from."""
+class _Files(_Model):
+    """Files that something is read from."""
 
     files: str | tuple[str, ...]
     """A path, a pattern such as ``sales/*.csv``, or several; relative to the mapping's folder."""
+
+    def patterns(self) -> tuple[str, ...]:
+        """The paths and patterns, always as several."""
+        return (self.files,) if isinstance(self.files, str) else self.files
+
+    def paths(self) -> list[Path]:
+        """The files, patterns resolved and sorted.
+
+        Raises:
+            DataError: A file is not there, a folder is in its place, or a pattern finds none.
+        """
+        return found_files(self.patterns())
+
+    def below(self, folder: Path) -> Self:
+        """The same, its relative paths taken from a folder."""
+        files = tuple(os.fspath(folder / file) for file in self.patterns())
+        return self.model_copy(update={"files": files})
+
+
+class TableMapping(_Files):
+    """Where the rows of one table come from."""
+
     format: Format | None = None
     """None: by the suffix of each file."""
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
@@ -124,18 +146,6 @@ class TableMapping(_Model):
     where: tuple[Condition, ...] = ()
     """Rows to turn away, each under the first reason that holds."""
 
-    def patterns(self) -> tuple[str, ...]:
-        """The paths and patterns, always as several."""
-        return (self.files,) if isinstance(self.files, str) else self.files
-
-    def paths(self) -> list[Path]:
-        """The files, patterns resolved and sorted.
-
-        Raises:
-            DataError: A file is not there, a folder is in its place, or a pattern finds none.
-        """
-        return found_files(self.patterns())
-
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, value: str) -> str:
@@ -154,23 +164,13 @@ class TableMapping(_Model):
         return value
 
 
-class PictureColumn(_Model):
+class PictureColumn(_Files):
     """Pictures that lie in a column of Parquet files, as bytes or as a struct of bytes and path."""
 
-    files: str | tuple[str, ...]
-    """As :attr:`TableMapping.files`."""
     item_id: Text
     """Column of the files that names the item."""
     column: Text
     """Column of the files that holds the picture."""
-
-    def patterns(self) -> tuple[str, ...]:
-        """The paths and patterns, always as several."""
-        return (self.files,) if isinstance(self.files, str) else self.files
-
-    def paths(self) -> list[Path]:
-        """As :meth:`TableMapping.paths`."""
-        return found_files(self.patterns())
 
 
 class Mapping(_Model):
@@ -297,15 +297,13 @@ class Mapping(_Model):
 
     def below(self, folder: Path) -> Mapping:
         """The same mapping, its relative paths taken from a folder."""
-        update: dict[str, object] = {}
-        for name, mapping in self.tables().items():
-            files = tuple(os.fspath(folder / file) for file in mapping.patterns())
-            update[name] = mapping.model_copy(update={"files": files})
+        update: dict[str, object] = {
+            name: mapping.below(folder) for name, mapping in self.tables().items()
+        }
         if self.picture_files is not None:
             update["picture_files"] = below_folder(folder, self.picture_files)
         if self.picture_column is not None:
-            files = tuple(os.fspath(folder / file) for file in self.picture_column.patterns())
-            update["picture_column"] = self.picture_column.model_copy(update={"files": files})
+            update["picture_column"] = self.picture_column.below(folder)
         return self.model_copy(update=update)
 
     def with_files(self, files: MappingABC[str, str | os.PathLike[str]]) -> Mapping:
